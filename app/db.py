@@ -1,0 +1,47 @@
+"""The pool of PostgreSQL connections and the one way to open a transaction."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from app.repo.records import Connection, Pool
+from app.settings import Settings
+
+WAIT_S = 5
+"""No statement, lock or free connection is waited for longer: a request ends in 503 and is sent again."""
+
+
+async def open_pool(settings: Settings) -> Pool:
+    """Connects to PostgreSQL; raises what asyncpg raises when it does not answer."""
+    return await asyncpg.create_pool(
+        settings.database_url,
+        min_size=2,
+        max_size=settings.db_pool_size,
+        timeout=WAIT_S,
+        command_timeout=WAIT_S,
+        server_settings={
+            "application_name": "picture-bot",
+            "timezone": "UTC",
+            "statement_timeout": f"{WAIT_S}s",
+            "lock_timeout": f"{WAIT_S}s",
+            "idle_in_transaction_session_timeout": f"{2 * WAIT_S}s",
+        },
+    )
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection inside a transaction: committed at the end, rolled back by an exception.
+
+    No HTTP call belongs inside (DESIGN: a lock must not wait for somebody else's server).
+    """
+    async with pool.acquire(timeout=WAIT_S) as connection, connection.transaction():
+        yield connection
+
+
+@asynccontextmanager
+async def connection(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection for a single statement, which is its own transaction."""
+    async with pool.acquire(timeout=WAIT_S) as acquired:
+        yield acquired

@@ -1,0 +1,40 @@
+"""Credits: a balance changes only together with its ledger row."""
+
+from app.repo import users
+from app.repo.queries import query
+from app.repo.records import Connection
+
+_DEBIT = query("credits.debit")
+_CREDIT = query("credits.credit")
+
+
+async def debit(conn: Connection, user_id: int, amount: int, reason: str, ref: str) -> int | None:
+    """Takes `amount` credits; the new balance, or None where there are too few.
+
+    Raises asyncpg.UniqueViolationError when this (reason, ref) was booked before.
+    """
+    balance: int | None = await conn.fetchval(_DEBIT, user_id, amount, reason, ref)
+    return balance
+
+
+async def credit(conn: Connection, user_id: int, amount: int, reason: str, ref: str) -> int | None:
+    """Adds `amount` credits; the new balance, or None when this (reason, ref) was booked before.
+
+    The caller holds the lock on the person's row.
+    """
+    balance: int | None = await conn.fetchval(_CREDIT, user_id, amount, reason, ref)
+    return balance
+
+
+async def take(conn: Connection, user_id: int, at_most: int, reason: str, ref: str) -> tuple[int, int]:
+    """Takes as many of `at_most` credits as there are; (taken, balance after).
+
+    Raises asyncpg.UniqueViolationError when this (reason, ref) was booked before.
+    """
+    balance = await users.lock(conn, user_id) or 0
+    taken = min(at_most, balance)
+    if taken <= 0:
+        return 0, balance
+    after = await debit(conn, user_id, taken, reason, ref)
+    assert after is not None
+    return taken, after

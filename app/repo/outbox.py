@@ -1,0 +1,48 @@
+"""Messages owed to people."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from app.repo.queries import query
+from app.repo.records import Connection, Message
+
+_PUT = query("outbox.put")
+_CLAIM = query("outbox.claim")
+_CLOSE = query("outbox.close")
+_POSTPONE = query("outbox.postpone")
+_PARK = query("outbox.park")
+_PURGE = query("outbox.purge")
+
+
+async def put(
+    conn: Connection, chat_id: int, kind: str, ref: str, payload: Mapping[str, Any], *, urgent: bool = False
+) -> bool:
+    """Owes a message; False when (kind, ref) is owed or was sent already."""
+    body = json.dumps(payload, ensure_ascii=False)
+    return await conn.fetchval(_PUT, chat_id, kind, ref, body, urgent) is not None
+
+
+async def claim(conn: Connection, limit: int, lease_s: float) -> list[Message]:
+    """Leases up to `limit` messages that are due for `lease_s` seconds, results first."""
+    return [Message(**row) for row in await conn.fetch(_CLAIM, limit, lease_s)]
+
+
+async def close(conn: Connection, message_id: int, status: str) -> bool:
+    """Ends a message as `sent` or `dropped`; False when it has ended before."""
+    return await conn.fetchval(_CLOSE, message_id, status) is not None
+
+
+async def postpone(conn: Connection, message: Message, delay_s: float) -> bool:
+    """Puts a claimed message off; False for a worker that has lost its lease."""
+    return await conn.fetchval(_POSTPONE, message.id, message.attempt, delay_s) is not None
+
+
+async def park(conn: Connection, chat_id: int) -> None:
+    """Puts everything owed to a chat off until `users.touch` sees the person again."""
+    await conn.execute(_PARK, chat_id)
+
+
+async def purge(conn: Connection, days: int) -> None:
+    """Removes messages that ended more than `days` days ago."""
+    await conn.execute(_PURGE, days)

@@ -1,0 +1,73 @@
+"""Rows as the rest of the program sees them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+if TYPE_CHECKING:
+    import asyncpg
+    from asyncpg.pool import PoolConnectionProxy
+
+    type Pool = asyncpg.Pool[asyncpg.Record]
+    type Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+else:
+    Pool = Connection = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A generation as its owner sees it."""
+
+    id: UUID
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A queued generation claimed by a worker; `attempt` is its lease."""
+
+    id: UUID
+    user_id: int
+    attempt: int
+    model: str
+    size: str
+    prompt: str
+    source_file_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A processing generation whose turn it is to be asked about."""
+
+    id: UUID
+    request_id: int
+    expired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A ready generation, on its way to the person."""
+
+    id: UUID
+    user_id: int
+    size: str
+    status: str
+    request_id: int | None
+    result_url: str
+    result_refreshed: bool
+    card_message_id: int | None
+    ready_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An outbox row claimed by a worker; `attempt` is its lease, `age_s` its age in seconds."""
+
+    id: int
+    chat_id: int
+    kind: str
+    ref: str
+    payload: str
+    attempt: int
+    age_s: float

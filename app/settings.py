@@ -1,0 +1,146 @@
+"""Every setting and every outside URL, read once at start and validated as a whole."""
+
+import os
+import sys
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+_TELEGRAM_IDS = Annotated[tuple[int, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """The settings table of README.md; the environment wins over a `.env` beside `bot.py`."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    bot_token: SecretStr
+    public_url: str = ""
+    webhook_secret: SecretStr = Field(min_length=32)
+    database_url: str
+    redis_url: str = ""
+    env: Literal["production", "local", "sandbox"] = "production"
+
+    gen_api_key: SecretStr
+    gen_api_url: str = "https://api.gen-api.ru/api/v1"
+    yookassa_shop_id: str
+    yookassa_secret_key: SecretStr
+    yookassa_api_url: str = "https://api.yookassa.ru/v3"
+    yookassa_oauth_token: SecretStr = SecretStr("")
+    yookassa_receipt_email: str = ""
+    yookassa_vat_code: int = Field(default=1, ge=1, le=12)
+    telegram_api_url: str = "https://api.telegram.org"
+    admin_ids: _TELEGRAM_IDS = ()
+
+    host: str = "0.0.0.0"  # noqa: S104 - a container is reached from outside
+    port: int = Field(default=8080, ge=0, le=65535)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["json", "console"] = "json"
+    metrics_token: SecretStr = SecretStr("")
+    sentry_dsn: str = ""
+
+    generation_poll_after_s: float = Field(default=60, gt=0)
+    generation_deadline_s: float = Field(default=900, gt=0)
+    payment_poll_after_s: float = Field(default=60, gt=0)
+    worker_tick_s: float = Field(default=1, gt=0)
+    retention_days: int = Field(default=90, ge=1)
+    db_pool_size: int = Field(default=10, ge=2)
+    max_updates: int = Field(default=64, ge=1)
+    max_waiting_orders: int = Field(default=500, ge=1)
+    flood_burst: int = Field(default=40, ge=20)
+    flood_rate: float = Field(default=4, ge=2)
+
+    @cached_property
+    def yookassa_test(self) -> bool:
+        """Whether the keys are a test shop's: only then is a test payment credited, and only such a one."""
+        return self.yookassa_secret_key.get_secret_value().startswith("test_")
+
+    @cached_property
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret's value, for the log to blot out."""
+        named = (
+            self.bot_token,
+            self.webhook_secret,
+            self.gen_api_key,
+            self.yookassa_secret_key,
+            self.yookassa_oauth_token,
+            self.metrics_token,
+        )
+        password = urlsplit(self.database_url).password, urlsplit(self.redis_url).password
+        values = [secret.get_secret_value() for secret in named] + [word or "" for word in password]
+        return tuple(value for value in values if len(value) >= 8)
+
+    @field_validator("admin_ids", mode="before")
+    @classmethod
+    def _split_ids(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgres_url(cls, value: str) -> str:
+        scheme, separator, rest = value.partition("://")
+        if scheme not in ("postgres", "postgresql") or not separator:
+            raise ValueError("must start with postgresql://")
+        return f"postgresql://{rest}"
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_url(cls, value: str) -> str:
+        if value and urlsplit(value).scheme not in ("redis", "rediss", "unix"):
+            raise ValueError("must start with redis:// or rediss://")
+        return value
+
+    @field_validator("public_url", "gen_api_url", "yookassa_api_url", "telegram_api_url")
+    @classmethod
+    def _http_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("must be a http(s) URL")
+        return value.rstrip("/")
+
+    @field_validator("gen_api_url")
+    @classmethod
+    def _without_network(cls, value: str) -> str:
+        return value.partition("/networks/")[0]
+
+    @field_validator("bot_token")
+    @classmethod
+    def _looks_like_a_token(cls, value: SecretStr) -> SecretStr:
+        number, separator, rest = value.get_secret_value().partition(":")
+        if not (number.isascii() and number.isdigit() and separator and rest) or " " in rest:
+            raise ValueError("is not a bot token (123456:ABC…, from @BotFather)")
+        return value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if not self.public_url and (domain := os.environ.get("RAILWAY_PUBLIC_DOMAIN")):
+            self.public_url = f"https://{domain}"
+        if not self.public_url:
+            raise ValueError("PUBLIC_URL: is required (or RAILWAY_PUBLIC_DOMAIN)")
+        if self.env == "production" and not self.public_url.startswith("https://"):
+            raise ValueError("PUBLIC_URL: must be https when ENV=production")
+        if self.env == "production" and not self.redis_url:
+            raise ValueError("REDIS_URL: is required when ENV=production")
+        return self
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Reads the settings, or says on stderr what is wrong, a line a fault, and exits with 2.
+
+    No line holds a value, so none can show a secret.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        for fault in error.errors(include_url=False, include_input=False, include_context=False):
+            name = "_".join(str(part) for part in fault["loc"][:1]).upper()
+            message = "is required" if fault["type"] == "missing" else fault["msg"].removeprefix("Value error, ")
+            sys.stderr.write(f"{name}: {message}\n" if name else f"{message}\n")
+        raise SystemExit(2) from None

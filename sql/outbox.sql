@@ -1,0 +1,41 @@
+-- name: put
+-- Owes a message; refuses (no row) one that is owed or was sent already.
+INSERT INTO outbox (chat_id, kind, ref, payload, urgent)
+VALUES ($1, $2, $3, $4::jsonb, $5)
+ON CONFLICT (kind, ref) DO NOTHING
+RETURNING id;
+
+-- name: claim
+-- Leases the messages that are due, results first; passes over those that another worker is taking.
+UPDATE outbox
+SET attempt = attempt + 1, due_at = now() + make_interval(secs => $2)
+WHERE id IN (
+    SELECT id FROM outbox
+    WHERE status = 'pending' AND due_at <= now()
+    ORDER BY urgent DESC, due_at
+    LIMIT $1
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING id, chat_id, kind, ref, payload, attempt, extract(epoch FROM now() - created_at)::float8 AS age_s;
+
+-- name: close
+-- Ends a message as sent or dropped; refuses (no row) one that has ended. No lease is asked for: sent is sent.
+UPDATE outbox SET status = $2, closed_at = now()
+WHERE id = $1 AND status = 'pending'
+RETURNING id;
+
+-- name: postpone
+-- Puts a claimed message off by some seconds; refuses (no row) a worker that has lost its lease.
+UPDATE outbox SET due_at = now() + make_interval(secs => $3)
+WHERE id = $1 AND status = 'pending' AND attempt = $2
+RETURNING id;
+
+-- name: park
+-- Puts everything owed to a chat off until the person is back.
+UPDATE outbox SET due_at = 'infinity'
+WHERE chat_id = $1 AND status = 'pending';
+
+-- name: purge
+-- Removes messages that ended long ago, except those whose (kind, ref) still keeps a second one from being owed.
+DELETE FROM outbox
+WHERE status <> 'pending' AND closed_at < now() - make_interval(days => $1);

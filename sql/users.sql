@@ -1,0 +1,29 @@
+-- name: touch
+-- Creates the person with the welcome credits and their ledger entry; refuses (false) one who is known already.
+-- Whoever writes is back: messages parked because they had blocked the bot become due again.
+WITH arrived AS (
+    INSERT INTO users (id, credits) VALUES ($1, $2)
+    ON CONFLICT (id) DO NOTHING
+    RETURNING id
+), welcomed AS (
+    INSERT INTO ledger (user_id, delta, balance, reason, ref)
+    SELECT id, $2, $2, 'welcome', id::text FROM arrived
+    RETURNING user_id
+), unparked AS (
+    UPDATE outbox SET due_at = now()
+    WHERE chat_id = $1 AND status = 'pending' AND due_at = 'infinity'
+    RETURNING id
+)
+SELECT (SELECT count(*) FROM welcomed) = 1 AS created, (SELECT count(*) FROM unparked) AS unparked;
+
+-- name: lock
+-- Locks the person's row, so that everything that touches their money comes one after another; no row: unknown person.
+SELECT credits FROM users WHERE id = $1 FOR UPDATE;
+
+-- name: balance
+-- The credits a person has.
+SELECT credits FROM users WHERE id = $1;
+
+-- name: forget
+-- Notes the wish to be forgotten; what is still being worked on is wiped once it is finished.
+UPDATE users SET forget_before = now() WHERE id = $1;
