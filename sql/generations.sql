@@ -1,0 +1,150 @@
+-- name: find_order
+-- The order that a card was turned into, if it was: looked for before the card is called old.
+SELECT id, status FROM generations WHERE order_key = $1 AND user_id = $2;
+
+-- name: insert
+-- Writes a queued order; refuses (no row) a second one from the same card.
+INSERT INTO generations
+    (user_id, order_key, model, size, price, prompt, source_file_id, card_message_id, deadline_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now() + make_interval(secs => $9))
+ON CONFLICT (order_key) DO NOTHING
+RETURNING id;
+
+-- name: waiting
+-- How many orders wait for a worker, counted no further than is asked.
+SELECT count(*) FROM (SELECT FROM generations WHERE status = 'queued' LIMIT $1) AS queue;
+
+-- name: claim_queued
+-- Leases queued orders to a submitter; passes over those another one is taking, and those past their deadline.
+UPDATE generations
+SET attempt = attempt + 1, claimable_at = now() + make_interval(secs => $2)
+WHERE id IN (
+    SELECT id FROM generations
+    WHERE status = 'queued' AND claimable_at <= now() AND deadline_at > now()
+    ORDER BY claimable_at
+    LIMIT $1
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING id, user_id, attempt, model, size, prompt, source_file_id;
+
+-- name: start_submitting
+-- From here on the order may be known to gen-api; refuses (no row) a worker that has lost its lease.
+UPDATE generations SET status = 'submitting', submitted_at = now()
+WHERE id = $1 AND status = 'queued' AND attempt = $2 AND deadline_at > now()
+RETURNING id;
+
+-- name: requeue
+-- Puts back what was certainly not accepted; refuses (no row) what a callback or the deadline has moved on.
+UPDATE generations SET status = 'queued', claimable_at = now() + make_interval(secs => $3)
+WHERE id = $1 AND status = 'submitting' AND attempt = $2 AND request_id IS NULL
+RETURNING id;
+
+-- name: release
+-- Gives a lease back early or late; refuses (no row) a worker that has lost it.
+UPDATE generations SET claimable_at = now() + make_interval(secs => $3)
+WHERE id = $1 AND status = 'queued' AND attempt = $2
+RETURNING id;
+
+-- name: accept
+-- Fills an empty request_id; only what is being submitted moves on. Refuses (no row) one that has its number already.
+UPDATE generations
+SET request_id = $2,
+    status = CASE WHEN status = 'submitting' THEN 'processing' ELSE status END,
+    poll_at = CASE WHEN status = 'submitting'
+                   THEN LEAST(now() + make_interval(secs => $3), deadline_at) ELSE poll_at END
+WHERE id = $1 AND request_id IS NULL AND status <> 'queued'
+RETURNING status;
+
+-- name: by_request
+-- Which generation a request number belongs to.
+SELECT id FROM generations WHERE request_id = $1;
+
+-- name: owner
+-- Whose order it is and what number gen-api gave it, to lock the person before the order is changed.
+SELECT user_id, request_id, status, attempt FROM generations WHERE id = $1;
+
+-- name: hint
+-- An unproven callback brings the next question forward, to ten seconds after the last one at the earliest.
+UPDATE generations
+SET poll_at = LEAST(poll_at, GREATEST(now(), COALESCE(polled_at + interval '10 seconds', now())))
+WHERE request_id = $1 AND status = 'processing';
+
+-- name: claim_polls
+-- Takes the orders whose turn it is to be asked about, and sets the next turn, ever later; a deadline is a turn as well.
+UPDATE generations
+SET polls = polls + 1, polled_at = now(),
+    poll_at = GREATEST(
+        LEAST(now() + make_interval(secs => LEAST($2 * power(1.5, LEAST(polls, 12)), 120)), deadline_at),
+        now() + interval '10 seconds')
+WHERE id IN (
+    SELECT id FROM generations
+    WHERE status = 'processing' AND poll_at <= now()
+    ORDER BY poll_at
+    LIMIT $1
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING id, request_id, deadline_at <= now() AS expired;
+
+-- name: overdue
+-- Orders past their deadline that gen-api cannot be asked about.
+SELECT id FROM generations
+WHERE status IN ('queued', 'submitting') AND deadline_at <= now()
+ORDER BY deadline_at
+LIMIT $1;
+
+-- name: complete
+-- The first final word wins; refuses (no row) what is final or was completed before. A queued order is taken too:
+-- gen-api may have accepted what it had answered with "not accepted".
+UPDATE generations
+SET status = 'ready', result_url = $2, request_id = COALESCE(request_id, $3), ready_at = now(), poll_at = NULL
+WHERE id = $1 AND (status IN ('submitting', 'processing') OR status = 'queued' AND attempt > 0)
+RETURNING user_id;
+
+-- name: fail
+-- Ends an order that gen-api refused or failed; refuses (no row) what is final or has its result.
+UPDATE generations SET status = 'failed', failure = $2, finished_at = now(), poll_at = NULL
+WHERE id = $1 AND status IN ('queued', 'submitting', 'processing')
+RETURNING user_id, price;
+
+-- name: fail_claimed
+-- Ends an order that a submitter found to be impossible; refuses (no row) a worker that has lost its lease.
+UPDATE generations SET status = 'failed', failure = $2, finished_at = now()
+WHERE id = $1 AND status = 'queued' AND attempt = $3
+RETURNING user_id, price;
+
+-- name: fail_overdue
+-- Ends an order past its deadline; refuses (no row) what is final, has its result, or has time left.
+UPDATE generations SET status = 'failed', failure = $2, finished_at = now(), poll_at = NULL
+WHERE id = $1 AND status IN ('queued', 'submitting', 'processing') AND deadline_at <= now()
+RETURNING user_id, price;
+
+-- name: fail_ready
+-- Ends an order whose result cannot be delivered: the deliverer alone says so; refuses (no row) any other state.
+UPDATE generations SET status = 'failed', failure = $2, finished_at = now()
+WHERE id = $1 AND status = 'ready'
+RETURNING user_id, price;
+
+-- name: result
+-- A generation on its way to the person.
+SELECT id, user_id, size, status, request_id, result_url, result_refreshed, card_message_id, ready_at
+FROM generations WHERE id = $1;
+
+-- name: refresh_result
+-- Notes the fresh link that gen-api gave, once; refuses (no row) a second time.
+UPDATE generations SET result_url = $2, result_refreshed = true
+WHERE id = $1 AND status = 'ready' AND NOT result_refreshed
+RETURNING id;
+
+-- name: delivered
+-- The picture has reached the person; refuses (no row) what is final.
+UPDATE generations SET status = 'delivered', result_file_id = $2, finished_at = now()
+WHERE id = $1 AND status = 'ready'
+RETURNING id;
+
+-- name: wipe
+-- Removes what a person wrote and sent from finished orders that are old, or that they asked to forget.
+UPDATE generations
+SET prompt = NULL, source_file_id = NULL, result_url = NULL, result_file_id = NULL
+FROM users
+WHERE users.id = generations.user_id AND prompt IS NOT NULL AND finished_at IS NOT NULL
+  AND (finished_at < now() - make_interval(days => $1) OR generations.created_at < users.forget_before);
