@@ -1,0 +1,56 @@
+"""Every button a person sees, and the callback data behind it (64 bytes at most)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiogram.filters.callback_data import CallbackData
+from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
+
+from app.catalog import MODELS, PRICE, SIZES
+from app.texts import credits_text
+
+
+class CardPress(CallbackData, prefix="card"):
+    """A press on an order card: `act` is order, cancel, size or model; `value` the choice."""
+
+    card: str
+    act: str
+    value: str = ""
+
+
+def card(card_id: str, model: str, size: str) -> InlineKeyboardMarkup:
+    """The buttons of an order card; the chosen size and model are marked."""
+
+    def choice(act: str, value: str, title: str, chosen: bool) -> InlineKeyboardButton:
+        data = CardPress(card=card_id, act=act, value=value).pack()
+        return InlineKeyboardButton(text=f"• {title}" if chosen else title, callback_data=data)
+
+    return InlineKeyboardMarkup(
+        inline_keyboard=[
+            [choice("size", key, key, key == size) for key in SIZES],
+            [choice("model", key, entry.title, key == model) for key, entry in MODELS.items()],
+            [
+                InlineKeyboardButton(
+                    text=f"✅ Нарисовать · {credits_text(PRICE)}",
+                    callback_data=CardPress(card=card_id, act="order").pack(),
+                ),
+                InlineKeyboardButton(
+                    text="❌ Отменить", callback_data=CardPress(card=card_id, act="cancel").pack()
+                ),
+            ],
+        ]
+    )
+
+
+def buy() -> InlineKeyboardMarkup:
+    """One tap to the plans."""
+    button = InlineKeyboardButton(text="Купить кредиты", callback_data="buy")
+    return InlineKeyboardMarkup(inline_keyboard=[[button]])
+
+
+def owed(kind: str, payload: Mapping[str, Any]) -> InlineKeyboardMarkup | None:
+    """The buttons of a message of the outbox."""
+    if kind == "payment_link":
+        button = InlineKeyboardButton(text="Оплатить", url=str(payload["url"]))
+        return InlineKeyboardMarkup(inline_keyboard=[[button]])
+    return buy() if kind == "payment_canceled" else None
