@@ -1,0 +1,79 @@
+"""Migrations: they queue, recover, and can run twice."""
+
+import threading
+from pathlib import Path
+
+import psycopg
+import pytest
+from yoyo import get_backend, read_migrations
+
+from app import migrate
+
+_MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+
+
+def _pending(database_url: str) -> list[str]:
+    url = database_url.replace("postgresql://", "postgresql+psycopg://")
+    with get_backend(url) as backend:
+        return [migration.id for migration in backend.to_apply(read_migrations(str(_MIGRATIONS)))]
+
+
+def test_nothing_is_left_to_apply(database_url: str) -> None:
+    """The template every test copies is the newest schema."""
+    assert _pending(database_url) == []
+
+
+def test_two_migrators_at_once_both_succeed(empty_database_url: str) -> None:
+    """Two replicas that start together queue for the lock; neither sees the other's half."""
+    faults: list[BaseException] = []
+    together = threading.Barrier(2)
+
+    def run() -> None:
+        together.wait()
+        try:
+            migrate.apply(empty_database_url)
+        except BaseException as fault:  # told below, in the test's own thread
+            faults.append(fault)
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+    assert _pending(empty_database_url) == []
+
+
+def test_a_migrator_killed_half_way_is_recovered_from(database_url: str) -> None:
+    """Killed after applying and before marking: yoyo's lock row is there, the mark is not."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute("INSERT INTO yoyo_lock (locked, ctime, pid) VALUES (1, now(), 1)")
+        connection.execute("DELETE FROM _yoyo_migration")
+    migrate.apply(database_url)
+    assert _pending(database_url) == []
+
+
+def test_every_migration_can_run_twice(database_url: str) -> None:
+    """The schema over itself is no error and changes nothing that is stored."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("INSERT INTO users (id, credits) VALUES (1, 10)")
+        for path in sorted(_MIGRATIONS.glob("*.sql")):
+            connection.execute(path.read_bytes())
+        assert connection.execute("SELECT id, credits FROM users").fetchall() == [(1, 10)]
+
+
+def test_a_migration_that_fails_is_an_error(
+    empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broken migration ends the start instead of being logged and passed over."""
+    (tmp_path / "migrations").mkdir()
+    (tmp_path / "migrations" / "0001-broken.sql").write_text("CREATE TABLE broken (id NOSUCHTYPE);")
+    monkeypatch.setattr(migrate, "_ROOT", tmp_path)
+    with pytest.raises(migrate.MigrationError):
+        migrate.apply(empty_database_url)
+
+
+def test_an_address_that_answers_nothing_is_one_sentence() -> None:
+    """No traceback for an operator whose database is away."""
+    with pytest.raises(migrate.MigrationError):
+        migrate.apply("postgresql://nobody@127.0.0.1:1/none")
