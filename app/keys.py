@@ -1,16 +1,50 @@
 """What the web application carries, by typed key."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Self
 
 import asyncpg
+from aiogram.webhook.aiohttp_server import BaseRequestHandler
 from aiohttp import web
 
 from app.flows.billing import Billing
 from app.flows.ordering import Ordering
 from app.settings import Settings
 
+
+class InFlight:
+    """Counts the requests being answered, so that a shutdown can wait for them."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def __enter__(self) -> Self:
+        self._count += 1
+        self._idle.clear()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._count -= 1
+        if not self._count:
+            self._idle.set()
+
+    async def idle(self, patience_s: float) -> bool:
+        """Waits until nothing is in flight; False when `patience_s` seconds were not enough."""
+        try:
+            async with asyncio.timeout(patience_s):
+                await self._idle.wait()
+        except TimeoutError:
+            return False
+        return True
+
+
 SETTINGS: web.AppKey[Settings] = web.AppKey("settings", Settings)
 POOL: web.AppKey["asyncpg.Pool[asyncpg.Record]"] = web.AppKey("pool", asyncpg.Pool)
 ORDERING: web.AppKey[Ordering] = web.AppKey("ordering", Ordering)
 BILLING: web.AppKey[Billing] = web.AppKey("billing", Billing)
+TELEGRAM: web.AppKey[BaseRequestHandler] = web.AppKey("telegram", BaseRequestHandler)
+IN_FLIGHT: web.AppKey[InFlight] = web.AppKey("in_flight", InFlight)
 READINESS: web.AppKey[Callable[[], Awaitable[dict[str, bool]]]] = web.AppKey("readiness")

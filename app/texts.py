@@ -1,6 +1,7 @@
 """Every sentence a person sees, in Russian, as Telegram HTML. What people wrote themselves is escaped here."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta, timezone
 from html import escape
 from typing import Any
 
@@ -26,6 +27,14 @@ def roubles(kopecks: int) -> str:
     """An amount as people read it: 200 ₽, 199,50 ₽."""
     whole, rest = divmod(kopecks, 100)
     return f"{whole},{rest:02d} ₽" if rest else f"{whole} ₽"
+
+
+_MOSCOW = timezone(timedelta(hours=3))
+
+
+def day(instant: datetime) -> str:
+    """The day of an instant in Moscow, as dd.mm.yyyy."""
+    return instant.astimezone(_MOSCOW).strftime("%d.%m.%Y")
 
 
 COMMANDS = {

@@ -1,0 +1,184 @@
+"""Delivery: what the outbox owes reaches the person, at least once, results first."""
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from uuid import UUID
+
+import structlog
+from aiogram import Bot
+from aiogram.exceptions import (
+    TelegramAPIError,
+    TelegramBadRequest,
+    TelegramEntityTooLarge,
+    TelegramForbiddenError,
+    TelegramRetryAfter,
+)
+from aiogram.types import BufferedInputFile
+from aiogram.types import Message as Sent
+
+from app import keyboards, pictures, texts
+from app.clients import genapi
+from app.clients.genapi import GenApi
+from app.clients.results import LinkDead, Results, Unreachable
+from app.db import connection, transaction
+from app.flows.ordering import Ordering
+from app.repo import generations, outbox, users
+from app.repo.records import Message, Pool, Result
+
+log = structlog.get_logger()
+
+LEASE_S = 120.0
+"""A deliverer has this long to fetch a result and send it."""
+
+RESULT_PATIENCE_S = 3600
+"""A result whose host cannot be reached for this long is given up, and its price given back."""
+
+PHOTO_LIMIT = 10 * 1024 * 1024
+"""What sendPhoto takes (Bot API); a larger picture goes as a document."""
+
+
+class Delivery:
+    """Sends what the outbox owes."""
+
+    def __init__(
+        self, pool: Pool, bot: Bot, results: Results, gen_api: GenApi, ordering: Ordering
+    ) -> None:
+        self._pool = pool
+        self._bot = bot
+        self._results = results
+        self._gen_api = gen_api
+        self._ordering = ordering
+        self._paused_until = 0.0
+
+    async def claim(self, limit: int) -> Sequence[Message]:
+        """Leases messages that are due; none while Telegram has told the bot to wait."""
+        if time.monotonic() < self._paused_until:
+            return ()
+        async with connection(self._pool) as conn:
+            return await outbox.claim(conn, limit, LEASE_S)
+
+    async def deliver(self, message: Message) -> None:
+        """Sends one message, or puts it off, parks it, or ends it."""
+        structlog.contextvars.bind_contextvars(outbox_id=message.id, user_id=message.chat_id)
+        try:
+            if message.kind == "picture":
+                await self._picture(message)
+            else:
+                await self._text(message)
+        except TelegramRetryAfter as error:
+            self._paused_until = time.monotonic() + error.retry_after
+            await self._postpone(message, error.retry_after, error)
+        except TelegramForbiddenError as error:
+            log.info("delivery.parked", error=error.message)
+            async with connection(self._pool) as conn:
+                await outbox.park(conn, message.chat_id)
+        except (TelegramAPIError, Unreachable, genapi.Unavailable, OSError, TimeoutError) as error:
+            await self._postpone(message, min(300, 2**message.attempt), error)
+        except asyncio.CancelledError:
+            await self._postpone(message, 0, None)
+            raise
+
+    async def _text(self, message: Message) -> None:
+        payload = json.loads(message.payload)
+        try:
+            await self._bot.send_message(
+                message.chat_id,
+                texts.OWED[message.kind](payload),
+                reply_markup=keyboards.owed(message.kind, payload),
+            )
+        except TelegramBadRequest as error:
+            log.error("delivery.refused", kind=message.kind, error=error.message)
+            await self._close(message, "dropped")
+        else:
+            await self._close(message, "sent")
+
+    async def _picture(self, message: Message) -> None:
+        async with connection(self._pool) as conn:
+            result = await generations.result(conn, UUID(message.ref))
+        if result is None or result.status != "ready":
+            await self._close(message, "dropped")
+            return
+        data = await self._fetch(message, result)
+        if data is None:
+            await self._give_up(message, result, "no_picture")
+            return
+        try:
+            file_id = await self._send(message.chat_id, data)
+        except TelegramBadRequest as error:
+            log.error("delivery.picture_refused", error=error.message, generation_id=message.ref)
+            await self._give_up(message, result, "undeliverable")
+            return
+        async with transaction(self._pool) as conn:
+            await users.lock(conn, result.user_id)
+            await generations.delivered(conn, result.id, file_id)
+            await outbox.close(conn, message.id, "sent")
+        log.info("generation.delivered", generation_id=message.ref)
+        await self._finish_card(result)
+
+    async def _fetch(self, message: Message, result: Result) -> bytes | None:
+        """The picture in the chosen size, or None when it cannot be had; raises Unreachable to try again."""
+        try:
+            data = await self._results.fetch(result.result_url)
+            return await asyncio.to_thread(pictures.fit, data, result.size)
+        except pictures.NotAPicture:
+            log.warning("delivery.no_picture", generation_id=message.ref)
+            return None
+        except Unreachable:
+            if message.age_s > RESULT_PATIENCE_S:
+                return None
+            raise
+        except LinkDead as error:
+            log.warning("delivery.link_dead", generation_id=message.ref, error=str(error))
+        fresh = await self._fresh(result)
+        return await self._fetch(message, fresh) if fresh else None
+
+    async def _fresh(self, result: Result) -> Result | None:
+        """The same generation with a fresh link, asked for once; None where there is none."""
+        if result.result_refreshed or result.request_id is None:
+            return None
+        try:
+            outcome = await self._gen_api.ask(result.request_id)
+        except genapi.NotFound:
+            return None
+        if outcome.url is None:
+            return None
+        async with connection(self._pool) as conn:
+            await generations.refresh_result(conn, result.id, outcome.url)
+            return await generations.result(conn, result.id)
+
+    async def _send(self, chat_id: int, data: bytes) -> str:
+        file = BufferedInputFile(data, "picture.png")
+        if len(data) <= PHOTO_LIMIT:
+            try:
+                sent = await self._bot.send_photo(chat_id, file, request_timeout=60)
+                return sent.photo[-1].file_id if sent.photo else ""
+            except (TelegramBadRequest, TelegramEntityTooLarge) as error:
+                log.warning("delivery.photo_refused", error=error.message)
+        document: Sent = await self._bot.send_document(chat_id, file, request_timeout=60)
+        return document.document.file_id if document.document else ""
+
+    async def _finish_card(self, result: Result) -> None:
+        """Says on the progress message that the picture is there; a nicety that nothing hangs on."""
+        if result.card_message_id is None:
+            return
+        try:
+            await self._bot.edit_message_text(
+                texts.DONE, chat_id=result.user_id, message_id=result.card_message_id
+            )
+        except TelegramAPIError as error:
+            log.info("delivery.card_not_edited", error=error.message)
+
+    async def _give_up(self, message: Message, result: Result, reason: str) -> None:
+        await self._ordering.undeliverable(result.id, result.user_id, reason)
+        await self._close(message, "dropped")
+
+    async def _close(self, message: Message, status: str) -> None:
+        async with connection(self._pool) as conn:
+            await outbox.close(conn, message.id, status)
+
+    async def _postpone(self, message: Message, delay_s: float, error: Exception | None) -> None:
+        log.warning("delivery.postponed", kind=message.kind, delay_s=delay_s, error=repr(error))
+        async with connection(self._pool) as conn:
+            await outbox.postpone(conn, message, float(delay_s))

@@ -1,0 +1,76 @@
+"""What meets every update: the person is known first; bugs get an apology, faults of the surroundings a retry."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from aiogram import BaseMiddleware, Bot, Router
+from aiogram.exceptions import TelegramBadRequest, TelegramForbiddenError
+from aiogram.methods import AnswerCallbackQuery, SendMessage
+from aiogram.types import CallbackQuery, ErrorEvent, Message, TelegramObject, User
+
+from app import texts
+from app.db import connection
+from app.faults import INFRASTRUCTURE
+from app.repo import users
+from app.repo.records import Pool
+
+log = structlog.get_logger()
+router = Router(name="errors")
+fallback = Router(name="fallback")
+
+
+class Acquaintance(BaseMiddleware):
+    """Creates the person at any first contact, and wakes what was parked while they had blocked the bot."""
+
+    def __init__(self, pool: Pool, wake_delivery: Callable[[], None]) -> None:
+        self._pool = pool
+        self._wake_delivery = wake_delivery
+
+    async def __call__(
+        self,
+        handler: Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]],
+        event: TelegramObject,
+        data: dict[str, Any],
+    ) -> Any:
+        person: User | None = data.get("event_from_user")
+        if person is not None and not person.is_bot:
+            structlog.contextvars.bind_contextvars(user_id=person.id)
+            async with connection(self._pool) as conn:
+                touched = await users.touch(conn, person.id)
+            if touched.unparked:
+                self._wake_delivery()
+        return await handler(event, data)
+
+
+@router.errors()
+async def error(event: ErrorEvent, bot: Bot) -> Any:
+    """Re-raises what Telegram should send again; apologises for everything else."""
+    exception, update = event.exception, event.update
+    if isinstance(exception, INFRASTRUCTURE):
+        raise exception
+    if isinstance(exception, TelegramForbiddenError):
+        log.info("update.blocked", update_id=update.update_id)
+        return None
+    log.error("update.failed", update_id=update.update_id, exc_info=exception)
+    if update.callback_query:
+        return AnswerCallbackQuery(callback_query_id=update.callback_query.id, text=texts.APOLOGY)
+    if update.message:
+        try:
+            await bot.send_message(update.message.chat.id, texts.APOLOGY)
+        except (TelegramBadRequest, TelegramForbiddenError) as failure:
+            log.info("update.no_apology", error=failure.message)
+    return None
+
+
+@fallback.message()
+async def unknown_message(message: Message) -> SendMessage:
+    """A command that does not exist, or a message that nothing was begun for."""
+    command = (message.text or "").startswith("/")
+    return message.answer(texts.UNKNOWN_COMMAND if command else texts.START_WITH_PHOTO)
+
+
+@fallback.callback_query()
+async def unknown_button(query: CallbackQuery) -> AnswerCallbackQuery:
+    """Button data that means nothing here."""
+    return query.answer(texts.BUTTON_UNKNOWN, show_alert=True)

@@ -1,0 +1,270 @@
+"""The web application: what is opened in which order, who is given what, and the route table."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import asyncpg
+import structlog
+from aiogram import Bot, Dispatcher
+from aiogram.client.default import DefaultBotProperties
+from aiogram.client.session.aiohttp import AiohttpSession
+from aiogram.client.telegram import TelegramAPIServer
+from aiogram.exceptions import TelegramAPIError
+from aiogram.fsm.storage.base import BaseEventIsolation, BaseStorage, DefaultKeyBuilder
+from aiogram.fsm.storage.memory import MemoryStorage, SimpleEventIsolation
+from aiogram.fsm.storage.redis import RedisEventIsolation, RedisStorage
+from aiogram.types import BotCommand
+from aiohttp import web
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from app import keys, texts
+from app.clients.genapi import GenApi
+from app.clients.results import Results
+from app.clients.yookassa import YooKassa
+from app.db import connection, open_pool
+from app.flows.billing import Billing
+from app.flows.delivery import Delivery
+from app.flows.ordering import Ordering
+from app.handlers import errors, photo, start, status, subscription
+from app.proofs import telegram_secret
+from app.repo import generations, outbox, schema
+from app.repo.records import Pool
+from app.routes import gen_callback, health, yookassa
+from app.routes.telegram import TelegramRoute
+from app.settings import Settings
+from app.workers.loop import Worker
+from app.workers.payments import payments_worker
+
+log = structlog.get_logger()
+
+BODY_LIMIT = 1024 * 1024
+DRAIN_S = 4.0
+"""Requests and workers may take this long each to finish after SIGTERM: together under the 10 s of the contract."""
+
+_CONVERSATION_TTL_S = 7 * 24 * 3600
+_RETENTION_EVERY_S = 3600
+
+
+def create_app(settings: Settings) -> web.Application:
+    """The whole bot as an aiohttp application; nothing is connected before it starts."""
+    app = web.Application(client_max_size=BODY_LIMIT, middlewares=[_count_requests])
+    app[keys.SETTINGS] = settings
+    app[keys.IN_FLIGHT] = keys.InFlight()
+    app.on_shutdown.append(_drain)
+    app.cleanup_ctx.append(_run_bot)
+    app.router.add_get("/healthz", health.healthz)
+    app.router.add_get("/readyz", health.readyz)
+    app.router.add_get("/metrics", health.metrics)
+    app.router.add_post("/gen/callback", gen_callback.handle)
+    app.router.add_post("/yookassa/webhook", yookassa.handle)
+    app.router.add_post("/telegram/webhook", _telegram)
+    return app
+
+
+@web.middleware
+async def _count_requests(request: web.Request, handler: Any) -> web.StreamResponse:
+    with request.app[keys.IN_FLIGHT]:
+        response: web.StreamResponse = await handler(request)
+        return response
+
+
+async def _telegram(request: web.Request) -> web.StreamResponse:
+    return await request.app[keys.TELEGRAM].handle(request)
+
+
+async def _drain(app: web.Application) -> None:
+    """Lets the requests in flight finish before anything they need is closed (aiohttp 3.14 does not)."""
+    await app[keys.IN_FLIGHT].idle(DRAIN_S)
+
+
+async def _run_bot(app: web.Application) -> AsyncIterator[None]:
+    settings = app[keys.SETTINGS]
+    pool = await _pool(settings)
+    redis = await _redis(settings)
+    session = AiohttpSession(api=TelegramAPIServer.from_base(settings.telegram_api_url), timeout=15)
+    bot = Bot(
+        settings.bot_token.get_secret_value(),
+        session=session,
+        default=DefaultBotProperties(parse_mode="HTML", link_preview_is_disabled=True),
+    )
+    gen_api = GenApi(settings.gen_api_url, settings.gen_api_key.get_secret_value())
+    results = Results(settings.gen_api_url)
+    kassa = YooKassa(settings)
+
+    ordering = Ordering(
+        pool, settings, gen_api, bot, lambda: submitter.wake(), lambda: deliverer.wake()
+    )
+    billing = Billing(pool, settings, kassa, lambda: deliverer.wake())
+    delivery = Delivery(pool, bot, results, gen_api, ordering)
+    submitter = Worker("submit", ordering.claim, ordering.submit, 8, settings.worker_tick_s)
+    reconciler = Worker(
+        "reconcile", ordering.claim_questions, ordering.reconcile, 8, settings.worker_tick_s
+    )
+    deliverer = Worker("deliver", delivery.claim, delivery.deliver, 8, settings.worker_tick_s)
+    workers: Sequence[Worker[Any]] = (
+        submitter,
+        reconciler,
+        deliverer,
+        payments_worker(pool, billing, settings),
+    )
+
+    dispatcher = _dispatcher(settings, redis, pool, deliverer)
+    dispatcher.workflow_data.update(
+        pool=pool, ordering=ordering, billing=billing, retention_days=settings.retention_days
+    )
+    secret = telegram_secret(settings.webhook_secret.get_secret_value())
+    app[keys.POOL], app[keys.ORDERING], app[keys.BILLING] = pool, ordering, billing
+    app[keys.TELEGRAM] = TelegramRoute(dispatcher, bot, secret, settings.max_updates)
+    registered = asyncio.Event()
+    app[keys.READINESS] = _readiness(pool, redis, registered)
+
+    billing_line = yookassa_announcement(settings)
+    log.info("yookassa.webhook", **billing_line)
+    background = [
+        asyncio.create_task(_register(bot, dispatcher, settings, secret, registered), name="register"),
+        asyncio.create_task(_retain(pool, settings), name="retain"),
+        *(asyncio.create_task(worker.run(), name=worker.name) for worker in workers),
+    ]
+    log.info("bot.started", port=settings.port, env=settings.env)
+    yield
+    await asyncio.gather(*(worker.stop(DRAIN_S) for worker in workers))
+    for task in background:
+        task.cancel()
+    await asyncio.gather(*background, return_exceptions=True)
+    await dispatcher.storage.close()
+    await dispatcher.fsm.events_isolation.close()
+    if redis is not None:
+        await redis.aclose()
+    await gen_api.close()
+    await results.close()
+    await kassa.close()
+    await session.close()
+    await pool.close()
+    log.info("bot.stopped")
+
+
+def yookassa_announcement(settings: Settings) -> dict[str, Any]:
+    """What is to be pasted into the YooKassa account."""
+    return {
+        "url": f"{settings.public_url}/yookassa/webhook",
+        "events": [
+            "payment.succeeded",
+            "payment.canceled",
+            "payment.waiting_for_capture",
+            "refund.succeeded",
+        ],
+    }
+
+
+async def _pool(settings: Settings) -> Pool:
+    """Waits for PostgreSQL instead of crash-looping; says so once a try."""
+    delay = 0.5
+    while True:
+        try:
+            return await open_pool(settings)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            log.warning("postgres.waiting", error=repr(error), next_try_s=delay)
+        await asyncio.sleep(delay)
+        delay = min(delay * 2, 10)
+
+
+async def _redis(settings: Settings) -> Redis | None:
+    """Waits for Redis where it is set; None where conversations live in memory."""
+    if not settings.redis_url:
+        return None
+    redis = Redis.from_url(settings.redis_url, socket_timeout=5, socket_connect_timeout=5)
+    delay = 0.5
+    while True:
+        try:
+            await redis.ping()
+            return redis
+        except (RedisError, OSError) as error:
+            log.warning("redis.waiting", error=repr(error), next_try_s=delay)
+        await asyncio.sleep(delay)
+        delay = min(delay * 2, 10)
+
+
+def _dispatcher(
+    settings: Settings, redis: Redis | None, pool: Pool, deliverer: Worker[Any]
+) -> Dispatcher:
+    storage: BaseStorage = MemoryStorage()
+    isolation: BaseEventIsolation = SimpleEventIsolation()
+    if redis is not None:
+        names = DefaultKeyBuilder(with_bot_id=True)
+        storage = RedisStorage(
+            redis, names, state_ttl=_CONVERSATION_TTL_S, data_ttl=_CONVERSATION_TTL_S
+        )
+        isolation = RedisEventIsolation(redis, names)
+    dispatcher = Dispatcher(storage=storage, events_isolation=isolation)
+    acquaintance = errors.Acquaintance(pool, deliverer.wake)
+    dispatcher.message.outer_middleware(acquaintance)
+    dispatcher.callback_query.outer_middleware(acquaintance)
+    dispatcher.include_routers(
+        errors.router,
+        start.router,
+        status.router,
+        subscription.router,
+        photo.router,
+        errors.fallback,
+    )
+    return dispatcher
+
+
+def _readiness(pool: Pool, redis: Redis | None, registered: asyncio.Event) -> Any:
+    async def readiness() -> dict[str, bool]:
+        checks = {"postgres": False, "redis": redis is None, "telegram_webhook": registered.is_set()}
+        try:
+            async with connection(pool) as conn:
+                checks["postgres"] = await schema.is_current(conn)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            log.warning("readyz.postgres", error=repr(error))
+        if redis is not None:
+            try:
+                checks["redis"] = bool(await redis.ping())
+            except (RedisError, OSError, TimeoutError) as error:
+                log.warning("readyz.redis", error=repr(error))
+        return checks
+
+    return readiness
+
+
+async def _register(
+    bot: Bot, dispatcher: Dispatcher, settings: Settings, secret: str, registered: asyncio.Event
+) -> None:
+    """Registers the webhook and the commands with Telegram, for as long as it takes."""
+    delay = 1.0
+    while True:
+        try:
+            me = await bot.me()
+            dispatcher.workflow_data["bot_name"] = me.username or ""
+            await bot.set_webhook(
+                f"{settings.public_url}/telegram/webhook",
+                secret_token=secret,
+                allowed_updates=dispatcher.resolve_used_update_types(),
+                drop_pending_updates=False,
+            )
+            await bot.set_my_commands(
+                [BotCommand(command=name, description=text) for name, text in texts.COMMANDS.items()]
+            )
+        except (TelegramAPIError, OSError, TimeoutError) as error:
+            log.warning("telegram.not_registered", error=repr(error), next_try_s=delay)
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, 60)
+        else:
+            registered.set()
+            log.info("telegram.registered", url=f"{settings.public_url}/telegram/webhook", bot=me.username)
+            return
+
+
+async def _retain(pool: Pool, settings: Settings) -> None:
+    """Wipes what is no longer to be kept, every hour."""
+    while True:
+        try:
+            async with connection(pool) as conn:
+                await generations.wipe(conn, settings.retention_days)
+                await outbox.purge(conn, settings.retention_days)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            log.warning("retention.failed", error=repr(error))
+        await asyncio.sleep(_RETENTION_EVERY_S)

@@ -1,0 +1,3 @@
+-- name: applied
+-- The migrations that yoyo has applied.
+SELECT migration_id FROM _yoyo_migration;
