@@ -46,7 +46,7 @@ class Postgres:
         `options` are lines of postgresql.conf. Raises AlreadyRunningError, or RuntimeError with the server's
         last words.
         """
-        account = _account()
+        account = _account(data_dir)
         data_dir = _place(data_dir.resolve(), account)
         bin_dir = _binaries(account)
         lock = _lock(data_dir)
@@ -83,10 +83,15 @@ class Postgres:
         self._lock.close()
 
 
-def _account() -> tuple[int, int] | None:
-    """(uid, gid) to run the server as: it refuses root, so there `nobody`; else None, ourselves."""
+def _account(data_dir: Path) -> tuple[int, int] | None:
+    """(uid, gid) to run the server as, None for ourselves.
+
+    It refuses root; there it is the owner of the data that a run without root left, else `nobody`.
+    """
     if os.geteuid() != 0:
         return None
+    if data_dir.exists() and data_dir.stat().st_uid != 0:
+        return data_dir.stat().st_uid, data_dir.stat().st_gid
     nobody = pwd.getpwnam("nobody")
     return nobody.pw_uid, nobody.pw_gid
 
@@ -196,7 +201,7 @@ def _initialise(data_dir: Path, bin_dir: Path, account: tuple[int, int] | None) 
     with (half.with_name(f"{data_dir.name}.initdb.log")).open("wb+") as log:
         if account is not None:
             os.chown(half, *account)
-        child = Child.start([*command, "--no-sync"], log=log, account=account, cwd=Path("/"))
+        child = Child.start(command, log=log, account=account, cwd=Path("/"))
         while child.poll() is None:
             time.sleep(0.05)
         if child.stop() != 0:
