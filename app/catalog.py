@@ -64,10 +64,7 @@ SIZES = {
 }
 DEFAULT_SIZE = "1024x1024"
 
-MODELS = {
-    model.key: model
-    for model in (Model("gpt-image-1", "GPT Image 1", "gpt-image-1", "image[]", _gpt_image_1),)
-}
+MODELS = {model.key: model for model in (Model("gpt-image-1", "GPT Image 1", "gpt-image-1", "image[]", _gpt_image_1),)}
 DEFAULT_MODEL = "gpt-image-1"
 
 PLANS = {

@@ -34,9 +34,7 @@ def card(card_id: str, model: str, size: str) -> InlineKeyboardMarkup:
                     text=f"✅ Нарисовать · {credits_text(PRICE)}",
                     callback_data=CardPress(card=card_id, act="order").pack(),
                 ),
-                InlineKeyboardButton(
-                    text="❌ Отменить", callback_data=CardPress(card=card_id, act="cancel").pack()
-                ),
+                InlineKeyboardButton(text="❌ Отменить", callback_data=CardPress(card=card_id, act="cancel").pack()),
             ],
         ]
     )

@@ -93,15 +93,11 @@ async def _run_bot(app: web.Application) -> AsyncIterator[None]:
     results = Results(settings.gen_api_url)
     kassa = YooKassa(settings)
 
-    ordering = Ordering(
-        pool, settings, gen_api, bot, lambda: submitter.wake(), lambda: deliverer.wake()
-    )
+    ordering = Ordering(pool, settings, gen_api, bot, lambda: submitter.wake(), lambda: deliverer.wake())
     billing = Billing(pool, settings, kassa, lambda: deliverer.wake())
     delivery = Delivery(pool, bot, results, gen_api, ordering)
     submitter = Worker("submit", ordering.claim, ordering.submit, 8, settings.worker_tick_s)
-    reconciler = Worker(
-        "reconcile", ordering.claim_questions, ordering.reconcile, 8, settings.worker_tick_s
-    )
+    reconciler = Worker("reconcile", ordering.claim_questions, ordering.reconcile, 8, settings.worker_tick_s)
     deliverer = Worker("deliver", delivery.claim, delivery.deliver, 8, settings.worker_tick_s)
     workers: Sequence[Worker[Any]] = (
         submitter,
@@ -186,16 +182,12 @@ async def _redis(settings: Settings) -> Redis | None:
         delay = min(delay * 2, 10)
 
 
-def _dispatcher(
-    settings: Settings, redis: Redis | None, pool: Pool, deliverer: Worker[Any]
-) -> Dispatcher:
+def _dispatcher(settings: Settings, redis: Redis | None, pool: Pool, deliverer: Worker[Any]) -> Dispatcher:
     storage: BaseStorage = MemoryStorage()
     isolation: BaseEventIsolation = SimpleEventIsolation()
     if redis is not None:
         names = DefaultKeyBuilder(with_bot_id=True)
-        storage = RedisStorage(
-            redis, names, state_ttl=_CONVERSATION_TTL_S, data_ttl=_CONVERSATION_TTL_S
-        )
+        storage = RedisStorage(redis, names, state_ttl=_CONVERSATION_TTL_S, data_ttl=_CONVERSATION_TTL_S)
         isolation = RedisEventIsolation(redis, names)
     dispatcher = Dispatcher(storage=storage, events_isolation=isolation)
     acquaintance = errors.Acquaintance(pool, deliverer.wake)

@@ -15,9 +15,7 @@ _TELEGRAM_IDS = Annotated[tuple[int, ...], NoDecode]
 class Settings(BaseSettings):
     """The settings table of README.md; the environment wins over a `.env` beside `bot.py`."""
 
-    model_config = SettingsConfigDict(
-        env_file=".env", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True)
 
     bot_token: SecretStr
     public_url: str = ""

@@ -100,10 +100,7 @@ BUTTON_UNKNOWN = "Эта кнопка больше не работает. Нач
 def card(prompt: str, model: str, size: str) -> str:
     """The order card; short enough for a message whatever the prompt."""
     title = MODELS[model].title
-    return (
-        f"<b>Заказ</b>\n{escape(prompt)}\n\nМодель: {escape(title)}\nРазмер: {size}\n"
-        f"Цена: {credits_text(PRICE)}"
-    )
+    return f"<b>Заказ</b>\n{escape(prompt)}\n\nМодель: {escape(title)}\nРазмер: {size}\nЦена: {credits_text(PRICE)}"
 
 
 CARD_OLD = "Эта карточка устарела. Начните снова: /photo"

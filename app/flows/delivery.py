@@ -17,11 +17,11 @@ from aiogram.exceptions import (
 )
 from aiogram.types import BufferedInputFile
 from aiogram.types import Message as Sent
+from app.clients.genapi import GenApi
+from app.clients.results import LinkDead, Results, Unreachable
 
 from app import keyboards, pictures, texts
 from app.clients import genapi
-from app.clients.genapi import GenApi
-from app.clients.results import LinkDead, Results, Unreachable
 from app.db import connection, transaction
 from app.flows.ordering import Ordering
 from app.repo import generations, outbox, users
@@ -42,9 +42,7 @@ PHOTO_LIMIT = 10 * 1024 * 1024
 class Delivery:
     """Sends what the outbox owes."""
 
-    def __init__(
-        self, pool: Pool, bot: Bot, results: Results, gen_api: GenApi, ordering: Ordering
-    ) -> None:
+    def __init__(self, pool: Pool, bot: Bot, results: Results, gen_api: GenApi, ordering: Ordering) -> None:
         self._pool = pool
         self._bot = bot
         self._results = results
@@ -164,9 +162,7 @@ class Delivery:
         if result.card_message_id is None:
             return
         try:
-            await self._bot.edit_message_text(
-                texts.DONE, chat_id=result.user_id, message_id=result.card_message_id
-            )
+            await self._bot.edit_message_text(texts.DONE, chat_id=result.user_id, message_id=result.card_message_id)
         except TelegramAPIError as error:
             log.info("delivery.card_not_edited", error=error.message)
 

@@ -14,15 +14,15 @@ import asyncpg
 import structlog
 from aiogram import Bot
 from aiogram.exceptions import TelegramAPIError, TelegramBadRequest
+from app.clients.genapi import GenApi, Outcome
+from app.pictures import Picture
+from app.proofs import callback_url
 
 from app import pictures
 from app.catalog import MODELS, PRICE, SIZES
 from app.clients import genapi
-from app.clients.genapi import GenApi, Outcome
 from app.db import connection, transaction
 from app.flows.alerts import alert
-from app.pictures import Picture
-from app.proofs import callback_url
 from app.repo import breakers, credits, generations, outbox, users
 from app.repo.generations import Failed, NewOrder
 from app.repo.records import Connection, Pool, Question, Submission
@@ -235,9 +235,7 @@ class Ordering:
                     return False
                 await users.lock(conn, owner.user_id)
                 if outcome.url is None:
-                    await generations.accept(
-                        conn, generation_id, request_id, self._settings.generation_poll_after_s
-                    )
+                    await generations.accept(conn, generation_id, request_id, self._settings.generation_poll_after_s)
                 await self._finish(conn, generation_id, owner.user_id, request_id, outcome)
         except asyncpg.UniqueViolationError:
             log.warning("callback.foreign_request_id", request_id=request_id)
@@ -308,9 +306,7 @@ class Ordering:
                 await alert(conn, self._settings.admin_ids, f"undeliverable:{generation_id}", text)
         self._wake_delivery()
 
-    async def _refund(
-        self, conn: Connection, generation_id: UUID, failed: Failed | None, reason: str
-    ) -> None:
+    async def _refund(self, conn: Connection, generation_id: UUID, failed: Failed | None, reason: str) -> None:
         if failed is None:
             return
         ref = str(generation_id)

@@ -192,9 +192,7 @@ async def order(
             await _edit(bot, query, texts.ordered(card.prompt, card.size, placement.balance), None)
             return query.answer(texts.ORDERED_TOAST)
         case Placed.TOO_FEW:
-            await bot.send_message(
-                query.from_user.id, texts.too_few(placement.balance), reply_markup=keyboards.buy()
-            )
+            await bot.send_message(query.from_user.id, texts.too_few(placement.balance), reply_markup=keyboards.buy())
             return query.answer()
         case Placed.BUSY:
             return query.answer(texts.DECLINED_BUSY, show_alert=True)
@@ -203,9 +201,7 @@ async def order(
             return query.answer()
 
 
-async def _old_card(
-    query: CallbackQuery, callback_data: CardPress, ordering: Ordering
-) -> AnswerCallbackQuery:
+async def _old_card(query: CallbackQuery, callback_data: CardPress, ordering: Ordering) -> AnswerCallbackQuery:
     """A card that is no longer the conversation's: used, or of some other time."""
     used = await ordering.placed(query.from_user.id, callback_data.card)
     return query.answer(texts.CARD_USED if used else texts.CARD_OLD, show_alert=not used)

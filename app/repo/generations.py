@@ -158,9 +158,7 @@ async def fail(conn: Connection, generation_id: UUID, failure: str) -> Failed | 
     return _failed(await conn.fetchrow(_FAIL, generation_id, failure))
 
 
-async def fail_claimed(
-    conn: Connection, generation_id: UUID, failure: str, attempt: int
-) -> Failed | None:
+async def fail_claimed(conn: Connection, generation_id: UUID, failure: str, attempt: int) -> Failed | None:
     """queued → failed by the worker that holds the lease; None for one that has lost it."""
     return _failed(await conn.fetchrow(_FAIL_CLAIMED, generation_id, failure, attempt))
 

@@ -6,9 +6,7 @@ from app.repo.queries import query
 from app.repo.records import Connection
 
 _APPLIED = query("schema.applied")
-_NEEDED = frozenset(
-    path.stem for path in (Path(__file__).resolve().parents[2] / "migrations").glob("*.sql")
-)
+_NEEDED = frozenset(path.stem for path in (Path(__file__).resolve().parents[2] / "migrations").glob("*.sql"))
 
 
 async def is_current(conn: Connection) -> bool:

@@ -1,0 +1,36 @@
+"""Every statement in sql/ is valid against the migrated schema, and somebody uses it."""
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+import asyncpg
+
+import app.repo
+from app.repo import queries
+
+_SQL = Path(__file__).parents[1] / "sql"
+
+
+def _names() -> list[str]:
+    return [f"{path.stem}.{verb}" for path in sorted(_SQL.glob("*.sql")) for verb in queries.statements(path.stem)]
+
+
+async def test_every_statement_prepares_against_the_schema(database_url: str) -> None:
+    """PostgreSQL parses and plans each one, so a typo or a lost column is found here."""
+    names = _names()
+    assert len(names) > 30
+    connection = await asyncpg.connect(database_url)
+    try:
+        for name in names:
+            stem, _, verb = name.partition(".")
+            await connection.prepare(queries.statements(stem)[verb])
+    finally:
+        await connection.close()
+
+
+def test_no_statement_is_unused() -> None:
+    """What no repository asks for is deleted."""
+    for module in pkgutil.iter_modules(app.repo.__path__):
+        importlib.import_module(f"app.repo.{module.name}")
+    assert set(_names()) == queries.used
