@@ -28,7 +28,8 @@ def main(arguments: list[str]) -> int:
     if arguments:
         print(_USAGE, file=sys.stderr)
         return 2
-    for stop_signal in (signal.SIGTERM, signal.SIGHUP):
+    # SIGINT too: a shell that starts us in the background has it ignored.
+    for stop_signal in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(stop_signal, _interrupt)
     try:
         return _run()
@@ -65,9 +66,7 @@ def _run() -> int:
 
 
 def _sandbox(running: ExitStack) -> int:
-    print(
-        "No BOT_TOKEN: this is the sandbox, with a Telegram, a gen-api and a YooKassa of its own", flush=True
-    )
+    print("No BOT_TOKEN: this is the sandbox, with a Telegram, a gen-api and a YooKassa of its own", flush=True)
     environment = _environment_without_settings()
     environment["DATABASE_URL"] = _database("sandbox", running)
     environment["REDIS_URL"] = _redis(running)

@@ -65,17 +65,13 @@ class Postgres:
             there = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone()
             if there is None:
                 source = sql.Identifier(template or "template0")
-                connection.execute(
-                    sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), source)
-                )
+                connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), source))
         return f"{self._address}/{name}"
 
     def drop_database(self, name: str) -> None:
         """Drops a database, whoever is connected to it."""
         with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(
-                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-            )
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def stop(self) -> None:
         """Stops the server; the data stays."""
@@ -184,10 +180,19 @@ def _stop_leftover(data_dir: Path) -> None:
 
 def _serves(pid: int, data_dir: Path) -> bool:
     """Whether `pid` is a PostgreSQL server of `data_dir`."""
-    shown = subprocess.run(
-        ["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
-    return "postgres" in shown.stdout and f"-D {data_dir} " in shown.stdout
+    arguments = _arguments(pid)
+    return "postgres" in arguments and f"-D {data_dir} " in arguments
+
+
+def _arguments(pid: int) -> str:
+    """The command line of a process, "" where there is none. Slim images have no `ps`, macOS no `/proc`."""
+    if Path("/proc/self/cmdline").exists():
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ")
+        except OSError:
+            return ""
+    command = ["ps", "-ww", "-o", "args=", "-p", str(pid)]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 def _initialise(data_dir: Path, bin_dir: Path, account: tuple[int, int] | None) -> None:

@@ -1,6 +1,7 @@
 """The servers of the suite: a real PostgreSQL and a real Redis on free loopback ports, gone at its end."""
 
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,8 +11,13 @@ import pytest
 import redis as redis_client
 
 from app.migrate import apply
+from app.settings import Settings
 from local.postgres import Postgres
 from local.redis import Redis
+
+# Configured addresses and keys are not for tests, nor for the processes that they start.
+for _setting in Settings.model_fields:
+    os.environ.pop(_setting.upper(), None)
 
 _numbers = itertools.count(1)
 
