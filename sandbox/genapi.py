@@ -1,0 +1,196 @@
+"""gen-api.ru as its clients know it: takes an order, paints, calls back."""
+
+import asyncio
+import io
+import itertools
+import random
+import textwrap
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+from PIL import Image, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
+from yarl import URL
+
+from sandbox.server import Server
+
+SIZES = {"1024x1024": (1024, 1024), "1024x1536": (1024, 1536), "1536x1024": (1536, 1024), "auto": (1024, 1024)}
+NETWORKS = ("gpt-image-1",)
+FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
+
+
+@dataclass
+class Order:
+    """One accepted request; `picture` is there once its status is success."""
+
+    id: int
+    fields: dict[str, str]
+    image: bytes
+    status: str = "processing"
+    reason: str = ""
+    picture: bytes | None = None
+    callbacks: list[int] = field(default_factory=list)
+
+
+@dataclass
+class FakeGenApi(Server):
+    """The provider. `delay` is the seconds from the order to the callback; `auto=False` waits for `finish`.
+
+    `failure`: a reason with which every order from now on ends as `error` ("" = they succeed).
+    """
+
+    key: str = "sandbox"
+    delay: float = 0.2
+    auto: bool = True
+    failure: str = ""
+    balance: float = 1000.0
+    service = "gen-api"
+    base_path = "/api/v1"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.orders: dict[int, Order] = {}
+        self._ids = itertools.count(28_000_000)
+
+    def routes(self, router: web.UrlDispatcher) -> None:
+        router.add_post("/api/v1/networks/{network}", self._create, name="create")
+        router.add_get("/api/v1/request/get/{id}", self._get, name="get")
+        router.add_get("/api/v1/user", self._user, name="user")
+        router.add_get("/results/{id}.png", self._result, name="result")
+
+    async def finish(self, order_id: int, failure: str | None = None) -> int:
+        """Paint the picture (or fail with a reason) and call back; the callback's status, 0 for none."""
+        order = self.orders[order_id]
+        reason = self.failure if failure is None else failure
+        if reason:
+            order.status, order.reason = "error", reason
+        else:
+            order.picture = await asyncio.to_thread(
+                paint, order.image, order.fields["prompt"], SIZES[order.fields.get("size") or "auto"]
+            )
+            order.status = "success"
+        self.changed()
+        return await self.call_back(order_id)
+
+    async def call_back(self, order_id: int) -> int:
+        """Send the order's callback (again); the status it was answered with, 0 for none."""
+        order = self.orders[order_id]
+        url = order.fields.get("callback_url", "")
+        if not url:
+            return 0
+        body = {"request_id": order.id, **self._outcome(order)}
+        status = await self.deliver(url, body, lambda: self._forged(order, body))
+        order.callbacks.append(status)
+        return status
+
+    def _forged(self, order: Order, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        url = URL(order.fields["callback_url"])
+        query = {name: value[:-1] + ("0" if value[-1:] != "0" else "1") for name, value in url.query.items()}
+        return str(url.with_query(query)), {**body, "result": ["https://example.com/forged.png"]}
+
+    def _outcome(self, order: Order) -> dict[str, Any]:
+        if order.status == "error":
+            return {"status": "error", "result": [order.reason], "full_response": []}
+        if order.status != "success":
+            return {"status": order.status, "result": [], "full_response": []}
+        url = f"{self.origin}/results/{order.id}.png"
+        return {"status": "success", "result": [url], "full_response": [{"url": url}]}
+
+    def _refused(self, request: web.Request) -> web.Response | None:
+        if request.headers.get("Authorization") != f"Bearer {self.key}":
+            return self.error(401, "Unauthenticated.")
+        return None
+
+    async def _create(self, request: web.Request) -> web.StreamResponse:
+        if refused := self._refused(request):
+            return refused
+        if request.match_info["network"] not in NETWORKS:
+            return self.error(404, "Not Found")
+        form = await request.post()
+        fields = {k: v for k, v in form.items() if isinstance(v, str)}
+        image = form.get("image[]")
+        faults: dict[str, list[str]] = {}
+        if not fields.get("prompt"):
+            faults["prompt"] = ["The prompt field is required."]
+        if not fields.get("callback_url", "").startswith(("http://", "https://")):
+            faults["callback_url"] = ["The callback url must be a valid URL."]
+        if (fields.get("size") or "auto") not in SIZES:
+            faults["size"] = ["The selected size is invalid."]
+        data = b""
+        if not isinstance(image, web.FileField):
+            faults["image"] = ["The image field is required."]
+        else:
+            data = image.file.read()
+            if _content_type(data) is None or _content_type(data) != image.content_type:
+                faults["image"] = ["The image must be a png, jpeg or webp and called so."]
+        if faults:
+            return web.json_response({"errors_validation": faults}, status=422)
+        order = Order(next(self._ids), fields, data)
+        self.orders[order.id] = order
+        if self.auto:
+            self.spawn(self._finish_later(order.id))
+        return web.json_response({"request_id": order.id, "status": "starting"})
+
+    async def _finish_later(self, order_id: int) -> None:
+        await asyncio.sleep(self.delay)
+        await self.finish(order_id)
+
+    async def _get(self, request: web.Request) -> web.StreamResponse:
+        if refused := self._refused(request):
+            return refused
+        given = request.match_info["id"]
+        order = self.orders.get(int(given)) if given.isdigit() else None
+        if order is None:
+            return self.error(404, "Request not found")
+        return web.json_response({"id": order.id, "cost": 5, "progress": 100, **self._outcome(order)})
+
+    async def _user(self, request: web.Request) -> web.StreamResponse:
+        return self._refused(request) or web.json_response({"id": 1, "balance": self.balance})
+
+    async def _result(self, request: web.Request) -> web.StreamResponse:
+        given = request.match_info["id"]
+        order = self.orders.get(int(given)) if given.isdigit() else None
+        if order is None or order.picture is None:
+            return self.error(404, "Not Found")
+        return web.Response(body=order.picture, content_type="image/png")
+
+
+def paint(image: bytes, prompt: str, size: tuple[int, int]) -> bytes:
+    """A new PNG of that size: the picture in the prompt's own two colours, framed, with the prompt on it."""
+    chance = random.Random(prompt)
+    dark = tuple(chance.randrange(0, 90) for _ in range(3))
+    light = tuple(chance.randrange(170, 256) for _ in range(3))
+    with Image.open(io.BytesIO(image)) as opened:
+        fitted = ImageOps.fit(ImageOps.exif_transpose(opened).convert("RGB"), size)
+    toned = ImageOps.colorize(ImageOps.posterize(fitted, 3).convert("L"), dark, light)
+    canvas = Image.blend(fitted, toned, 0.75)
+    draw = ImageDraw.Draw(canvas)
+    for _ in range(40):
+        x, y, r = chance.randrange(size[0]), chance.randrange(size[1]), chance.randrange(4, 26)
+        draw.ellipse((x - r, y - r, x + r, y + r), outline=light, width=3)
+    lines = textwrap.wrap(prompt, 42)[:3]
+    top = size[1] - 60 - 44 * len(lines)
+    draw.rectangle((0, top, size[0], size[1]), fill=dark)
+    draw.multiline_text((40, top + 24), "\n".join(lines), fill=light, font=_font(36), spacing=8)
+    draw.rectangle((0, 0, size[0] - 1, size[1] - 1), outline=light, width=12)
+    out = io.BytesIO()
+    canvas.save(out, "PNG", compress_level=1)
+    return out.getvalue()
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    # Pillow's own font has no Cyrillic; it is the last resort.
+    for name in ("DejaVuSans.ttf", "Arial.ttf", "arial.ttf"):
+        try:
+            return ImageFont.truetype(name, size)
+        except OSError:
+            continue
+    return ImageFont.load_default(size)
+
+
+def _content_type(data: bytes) -> str | None:
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return FORMATS.get(image.format or "")
+    except (UnidentifiedImageError, OSError):
+        return None
