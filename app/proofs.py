@@ -1,0 +1,36 @@
+"""What proves a call from outside to be genuine, all of it derived from WEBHOOK_SECRET."""
+
+import hmac
+from urllib.parse import urlencode
+from uuid import UUID
+
+
+def telegram_secret(secret: str) -> str:
+    """The `secret_token` of the Telegram webhook: 64 hex digits, within the alphabet Telegram takes."""
+    return _hmac(secret, "telegram")
+
+
+def callback_url(public_url: str, secret: str, generation_id: UUID) -> str:
+    """Where gen-api reports on one generation; the address carries its own proof."""
+    query = urlencode({"generation": str(generation_id), "proof": callback_proof(secret, generation_id)})
+    return f"{public_url}/gen/callback?{query}"
+
+
+def callback_proof(secret: str, generation_id: UUID) -> str:
+    """The proof that a callback is about this generation: 64 hex digits."""
+    return _hmac(secret, f"callback:{generation_id}")
+
+
+def proof_holds(secret: str, generation_id_text: str, proof: str) -> UUID | None:
+    """The generation a callback is proven to be about, else None; takes any text without raising."""
+    try:
+        generation_id = UUID(generation_id_text)
+    except ValueError:
+        return None
+    expected = callback_proof(secret, generation_id).encode()
+    # compare_digest refuses non-ASCII text, and a query may hold any: bytes it is
+    return generation_id if hmac.compare_digest(expected, proof.encode("utf-8", "surrogatepass")) else None
+
+
+def _hmac(secret: str, label: str) -> str:
+    return hmac.digest(secret.encode(), label.encode(), "sha256").hex()
