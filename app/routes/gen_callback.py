@@ -1,0 +1,47 @@
+"""`POST /gen/callback`: believed where its address proves it, a hint to ask gen-api where it does not."""
+
+import asyncio
+import json
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from app import keys
+from app.clients.genapi import parse_outcome, parse_request_id
+from app.faults import INFRASTRUCTURE
+from app.proofs import proof_holds
+
+log = structlog.get_logger()
+
+_PATIENCE_S = 15
+
+
+async def handle(request: web.Request) -> web.Response:
+    """200 {"ok": bool}; 400 for no JSON object with a usable request id; 503 when it could not be stored now."""
+    body = _parse(await request.read())
+    request_id = parse_request_id(body)
+    if request_id is None:
+        return web.json_response({"ok": False, "error": "no usable request_id"}, status=400)
+    secret = request.app[keys.SETTINGS].webhook_secret.get_secret_value()
+    proven = proof_holds(secret, request.query.get("generation", ""), request.query.get("proof", ""))
+    ordering = request.app[keys.ORDERING]
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            if proven is None:
+                known = await ordering.hint(request_id)
+            else:
+                known = await ordering.callback(proven, request_id, parse_outcome(body))
+    except INFRASTRUCTURE as error:
+        log.warning("gen_callback.not_stored", request_id=request_id, error=repr(error))
+        return web.json_response({"ok": False}, status=503, headers={"Retry-After": "1"})
+    return web.json_response({"ok": known})
+
+
+def _parse(raw: bytes) -> dict[str, Any]:
+    """The JSON object in `raw`; an empty one, which holds no request id, where there is none."""
+    try:
+        body = json.loads(raw.decode())
+    except (ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}
