@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 from dotenv import dotenv_values
+from psycopg.conninfo import conninfo_to_dict
 from yoyo import get_backend, read_migrations
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -35,19 +36,26 @@ def apply(database_url: str) -> None:
 
     Safe when several start at once (they queue) and after one was killed half-way. Raises MigrationError.
     """
+    address = _checked(database_url)
     try:
-        with psycopg.connect(_with_scheme(database_url, "postgresql"), autocommit=True) as guard:
+        with psycopg.connect(f"postgresql://{address}", autocommit=True) as guard:
             _take_lock(guard)
-            _apply_pending(_with_scheme(database_url, "postgresql+psycopg"))
+            _apply_pending(f"postgresql+psycopg://{address}")
     except psycopg.Error as error:
         raise MigrationError(str(error).strip()) from error
 
 
-def _with_scheme(database_url: str, scheme: str) -> str:
-    _, separator, rest = database_url.partition("://")
-    if not separator:
-        raise MigrationError("DATABASE_URL is not a postgresql:// address")
-    return f"{scheme}://{rest}"
+def _checked(database_url: str) -> str:
+    """The address behind its scheme. libpq quotes what it cannot read, and that may be of the password."""
+    _, _, rest = database_url.partition("://")
+    try:
+        parts = conninfo_to_dict(f"postgresql://{rest}")
+    except psycopg.ProgrammingError:
+        parts = {}
+    readable = str(parts.get("port", "5432")).isdecimal() and "@" not in str(parts.get("host", ""))
+    if not rest or not parts or not readable:
+        raise MigrationError("DATABASE_URL is not a postgresql:// address (percent-encode an odd password)")
+    return rest
 
 
 def _take_lock(guard: psycopg.Connection) -> None:

@@ -77,3 +77,19 @@ def test_an_address_that_answers_nothing_is_one_sentence() -> None:
     """No traceback for an operator whose database is away."""
     with pytest.raises(migrate.MigrationError):
         migrate.apply("postgresql://nobody@127.0.0.1:1/none")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://bot:hush%zz@localhost/bot",
+        "postgresql://bot:hush/x@localhost/bot",
+        "postgresql://bot:x@hush@localhost/bot",
+        "hush",
+    ],
+)
+def test_no_part_of_an_unreadable_address_is_shown(address: str) -> None:
+    """It may be of the password."""
+    with pytest.raises(migrate.MigrationError) as refused:
+        migrate.apply(address)
+    assert "hush" not in str(refused.value)
