@@ -4,10 +4,11 @@ import os
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlencode
 
 import psycopg
 from dotenv import dotenv_values
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from yoyo import get_backend, read_migrations
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -36,26 +37,27 @@ def apply(database_url: str) -> None:
 
     Safe when several start at once (they queue) and after one was killed half-way. Raises MigrationError.
     """
-    address = _checked(database_url)
+    parts = _parts(database_url)
     try:
-        with psycopg.connect(f"postgresql://{address}", autocommit=True) as guard:
+        with psycopg.connect(make_conninfo(**parts), autocommit=True) as guard:
             _take_lock(guard)
-            _apply_pending(f"postgresql+psycopg://{address}")
+            # yoyo's own reading of an address differs from libpq's in odd passwords and names.
+            _apply_pending(f"postgresql+psycopg:///?{urlencode(parts)}")
     except psycopg.Error as error:
         raise MigrationError(str(error).strip()) from error
 
 
-def _checked(database_url: str) -> str:
-    """The address behind its scheme. libpq quotes what it cannot read, and that may be of the password."""
+def _parts(database_url: str) -> dict[str, str]:
+    """The address as libpq's parameters. libpq quotes what it cannot read, and that may be of the password."""
     _, _, rest = database_url.partition("://")
     try:
-        parts = conninfo_to_dict(f"postgresql://{rest}")
+        parts = {name: str(value) for name, value in conninfo_to_dict(f"postgresql://{rest}").items()}
     except psycopg.ProgrammingError:
         parts = {}
-    readable = str(parts.get("port", "5432")).isdecimal() and "@" not in str(parts.get("host", ""))
+    readable = parts.get("port", "5432").isdecimal() and "@" not in parts.get("host", "")
     if not rest or not parts or not readable:
         raise MigrationError("DATABASE_URL is not a postgresql:// address (percent-encode an odd password)")
-    return rest
+    return parts
 
 
 def _take_lock(guard: psycopg.Connection) -> None:

@@ -8,6 +8,7 @@ import pytest
 from yoyo import get_backend, read_migrations
 
 from app import migrate
+from local.postgres import Postgres
 
 _MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 
@@ -77,6 +78,16 @@ def test_an_address_that_answers_nothing_is_one_sentence() -> None:
     """No traceback for an operator whose database is away."""
     with pytest.raises(migrate.MigrationError):
         migrate.apply("postgresql://nobody@127.0.0.1:1/none")
+
+
+def test_an_odd_password_and_name_reach_the_database(postgres: Postgres) -> None:
+    """What a hosting platform generates is percent-encoded, and yoyo reads that differently."""
+    name = "odd name"
+    address = postgres.create_database(name).replace("postgres@", "postgres:p%40s%23s%2F@")
+    migrate.apply(address.replace(name, "odd%20name").replace("postgresql://", "postgres://"))
+    with psycopg.connect(f"{postgres.url.removesuffix('postgres')}odd%20name") as connection:
+        assert connection.execute("SELECT count(*) FROM users").fetchone() == (0,)
+    postgres.drop_database(name)
 
 
 @pytest.mark.parametrize(
