@@ -3,8 +3,8 @@
 # Runs with bash 3.2 and with the tools that macOS and Linux share.
 set -eu
 
+unset CDPATH PYTHONHOME PYTHONPATH
 cd "$(dirname "$0")"
-unset PYTHONHOME PYTHONPATH
 requirements=(-r requirements.txt -r requirements-dev.txt)
 stamp=.venv/installed
 
