@@ -214,6 +214,9 @@ class Server:
         self.changed()
         try:
             answer = await (self._disturbed(fault, request, handler) if fault else handler(request))
+        except web.HTTPRedirection as redirect:
+            call.status = redirect.status
+            raise
         except web.HTTPException as error:
             answer = self.error(error.status, error.reason)
         call.status = answer.status

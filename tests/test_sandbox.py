@@ -13,6 +13,7 @@ from PIL import Image
 from sandbox.genapi import FakeGenApi
 from sandbox.server import Server
 from sandbox.telegram import FakeTelegram
+from sandbox.yookassa import FakeYooKassa
 
 
 def picture(kind: str = "JPEG") -> bytes:
@@ -148,3 +149,29 @@ async def test_a_handled_drop_takes_effect_and_loses_only_the_answer(telegram: F
     with pytest.raises(aiohttp.ClientError):
         await call(telegram, "sendMessage", chat_id=1, text="x")
     assert telegram.chat(1)[-1].text == "x"
+
+
+async def test_a_payment_is_one_per_key_and_is_paid_on_its_page(hook: Hook) -> None:
+    shop = FakeYooKassa("1", "test_x", hook.origin + "/hook")
+    await shop.start()
+    auth = aiohttp.encode_basic_auth("1", "test_x")
+    body = {
+        "amount": {"value": "200.00", "currency": "RUB"},
+        "capture": True,
+        "confirmation": {"type": "redirect", "return_url": "https://t.me/b"},
+    }
+    made = []
+    for value, status in (("200.00", 200), ("200.00", 200), ("300.00", 400)):
+        changed = {**body, "amount": {"value": value, "currency": "RUB"}}
+        headers = {"Idempotence-Key": "k", "Authorization": auth}
+        async with shop.http.post(shop.url + "/payments", json=changed, headers=headers) as answer:
+            assert answer.status == status
+            made.append((await answer.json())["id"])
+    assert made[0] == made[1]
+    async with shop.http.post(shop.payments[made[0]]["confirmation"]["confirmation_url"] + "/pay") as answer:
+        assert "Оплачено" in await answer.text()
+    assert hook.got[0]["event"] == "payment.succeeded"
+    shop.misdeliver("doubled")
+    await shop.refund(made[0], "50.00")
+    assert [got["event"] for got in hook.got[1:]] == ["refund.succeeded"] * 2
+    await shop.stop()
