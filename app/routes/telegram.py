@@ -64,7 +64,7 @@ class TelegramRoute(SimpleRequestHandler):
         if update is None:
             return web.json_response({})
         structlog.contextvars.bind_contextvars(update_id=update.update_id)
-        result = await self.dispatcher.feed_webhook_update(self.bot, update, **self.data)
+        result: TelegramMethod[Any] | None = await self.dispatcher.feed_webhook_update(self.bot, update, **self.data)
         return self._write(result)
 
     def _update(self, body: dict[str, Any]) -> Update | None:
