@@ -9,10 +9,11 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.server import Call, Server
-from sandbox.telegram import ChatMessage, FakeTelegram
+from sandbox.telegram import BotApiError, ChatMessage, FakeTelegram
 
 _PAGE = Path(__file__).parent / "page"
 _JOURNAL = 200
+_PICTURES = {b"\x89PNG": "image/png", b"\xff\xd8": "image/jpeg", b"RIFF": "image/webp"}
 
 
 class PageServer:
@@ -97,8 +98,9 @@ class PageServer:
         if data is None:
             raise web.HTTPNotFound
         # Whatever it is, it is shown as a picture or saved, never opened as a page.
+        kind = next((mime for magic, mime in _PICTURES.items() if data.startswith(magic)), "application/octet-stream")
         headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
-        return web.Response(body=data, content_type="application/octet-stream", headers=headers)
+        return web.Response(body=data, content_type=kind, headers=headers)
 
     async def _send(self, request: web.Request) -> web.StreamResponse:
         person = self._telegram.person(int(request.match_info["person"]))
@@ -107,7 +109,10 @@ class PageServer:
         if not isinstance(file, web.FileField):
             await person.send_text(text, wait=False)
         elif form.get("as") == "photo":
-            await person.send_photo(file.file.read(), text or None, wait=False)
+            try:
+                await person.send_photo(file.file.read(), text or None, wait=False)
+            except BotApiError as error:
+                raise web.HTTPBadRequest(text=error.description) from None
         else:
             await person.send_document(file.file.read(), file.filename, file.content_type, text or None, wait=False)
         return web.json_response({})
