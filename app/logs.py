@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 
+import sentry_sdk
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -11,7 +12,12 @@ from app.settings import Settings
 
 
 def configure(settings: Settings) -> None:
-    """Sets the process's logging up: JSON lines for machines, or a coloured console for people."""
+    """Sets the process's logging up: JSON lines for machines, or a coloured console for people.
+
+    With `SENTRY_DSN` set, errors go to Sentry as well, without local variables.
+    """
+    if settings.sentry_dsn:
+        sentry_sdk.init(settings.sentry_dsn, include_local_variables=False, send_default_pii=False)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -21,7 +27,10 @@ def configure(settings: Settings) -> None:
     ]
     render: Processor = structlog.processors.JSONRenderer(ensure_ascii=False)
     if settings.log_format == "console":
-        render = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        render = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,  # the rich one prints locals, and so secrets
+        )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.stdlib.BoundLogger,

@@ -17,11 +17,11 @@ from aiogram.exceptions import (
 )
 from aiogram.types import BufferedInputFile
 from aiogram.types import Message as Sent
-from app.clients.genapi import GenApi
-from app.clients.results import LinkDead, Results, Unreachable
 
 from app import keyboards, pictures, texts
 from app.clients import genapi
+from app.clients.genapi import GenApi
+from app.clients.results import LinkDead, Results, Unreachable
 from app.db import connection, transaction
 from app.flows.ordering import Ordering
 from app.repo import generations, outbox, users

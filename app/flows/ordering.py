@@ -14,15 +14,15 @@ import asyncpg
 import structlog
 from aiogram import Bot
 from aiogram.exceptions import TelegramAPIError, TelegramBadRequest
-from app.clients.genapi import GenApi, Outcome
-from app.pictures import Picture
-from app.proofs import callback_url
 
 from app import pictures
 from app.catalog import MODELS, PRICE, SIZES
 from app.clients import genapi
+from app.clients.genapi import GenApi, Outcome
 from app.db import connection, transaction
 from app.flows.alerts import alert
+from app.pictures import Picture
+from app.proofs import callback_url
 from app.repo import breakers, credits, generations, outbox, users
 from app.repo.generations import Failed, NewOrder
 from app.repo.records import Connection, Pool, Question, Submission

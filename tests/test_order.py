@@ -1,0 +1,219 @@
+"""An order, from the tap to the picture, over real HTTP."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+from PIL import Image
+
+from tests.world import World, photograph, world
+
+
+@pytest.fixture
+async def bot(database_url: str, redis_url: str) -> AsyncIterator[World]:
+    async with world(database_url, redis_url) as running:
+        yield running
+        await running.audit()
+
+
+async def test_a_new_person_is_greeted_with_ten_credits_once(bot: World) -> None:
+    """Twenty /start at once make one person and one welcome."""
+    person = bot.person()
+    start = {"text": "/start", "entities": [{"type": "bot_command", "offset": 0, "length": 6}]}
+    await asyncio.gather(*(person.send_raw(dict(start)) for _ in range(20)))
+    await bot.says(person, lambda message: "10 кредитов" in (message.text or ""))
+    assert await bot.credits(person) == 10
+    assert await bot.db.fetchval("SELECT count(*) FROM ledger") == 1
+
+
+@pytest.mark.parametrize("size", ["512x512", "1024x1024"])
+async def test_an_order_becomes_a_picture_of_the_chosen_size_for_two_credits(bot: World, size: str) -> None:
+    """The whole way: card, size, «✅», progress, callback, picture; /status says 8."""
+    person = bot.person()
+    card = await bot.card(person)
+    await person.press(card.id, next(b["callback_data"] for b in card.buttons if size in b["text"]))
+    await person.press(card.id, "✅")
+    result = await bot.says(person, lambda message: message.photo)
+    assert result.photo is not None
+    assert f"{Image.open(io.BytesIO(result.photo)).width}" == size.split("x", maxsplit=1)[0]
+    await bot.says(person, lambda message: (message.text or "").startswith("✅ Готово"))
+    await person.send_text("/status")
+    await bot.says(person, lambda message: "8 кредитов" in (message.text or ""))
+    fields = bot.gen_api.orders[min(bot.gen_api.orders)].fields
+    assert fields["prompt"] == "Кот в космосе"
+    assert fields["size"] == "1024x1024"
+
+
+async def test_twenty_presses_are_one_order(bot: World) -> None:
+    """Each press is answered, one of them debits."""
+    person = bot.person()
+    card = await bot.card(person)
+    presses = [await person.press(card.id, "✅", wait=False, at_once=True) for _ in range(20)]
+    await bot.says(person, lambda message: message.photo)
+    assert len(bot.gen_api.called("create")) == 1
+    assert await bot.credits(person) == 8
+    assert len(presses) == 20
+
+
+async def test_a_failed_order_gives_the_credits_back_once(bot: World) -> None:
+    """gen-api's failure is told with a sentence, and the callback twenty times over refunds once."""
+    bot.gen_api.failure = "moderation"
+    person = bot.person()
+    card = await bot.card(person)
+    await person.press(card.id, "✅")
+    await bot.says(person, lambda message: "возвращ" in (message.text or ""))
+    order_id = min(bot.gen_api.orders)
+    await asyncio.gather(*(bot.gen_api.call_back(order_id) for _ in range(20)))
+    assert await bot.credits(person) == 10
+    assert await bot.db.fetchval("SELECT count(*) FROM ledger WHERE reason = 'order_refund'") == 1
+
+
+async def test_a_lost_callback_is_asked_after(database_url: str, redis_url: str) -> None:
+    """The poll finds what the callback did not bring."""
+    async with world(database_url, redis_url, generation_poll_after_s=0.2) as bot:
+        bot.gen_api.misdeliver("lost")
+        person = bot.person()
+        card = await bot.card(person)
+        await person.press(card.id, "✅")
+        await bot.says(person, lambda message: message.photo, within_s=20)
+        assert await bot.credits(person) == 8
+
+
+async def test_an_unanswered_create_is_never_sent_again_and_refunded_at_the_deadline(
+    database_url: str, redis_url: str
+) -> None:
+    """Nobody knows whether gen-api took it: the deadline gives the credits back."""
+    async with world(database_url, redis_url, generation_deadline_s=1.5) as bot:
+        bot.gen_api.fault("create", drop=True)
+        person = bot.person()
+        card = await bot.card(person)
+        await person.press(card.id, "✅")
+        await bot.says(person, lambda message: "возвращ" in (message.text or ""))
+        assert len(bot.gen_api.called("create")) == 1
+        assert await bot.credits(person) == 10
+
+
+async def test_a_create_that_was_accepted_without_an_answer_is_found_by_its_callback(bot: World) -> None:
+    """The proof in the callback's URL brings the request number."""
+    bot.gen_api.fault("create", drop=True, handled=True)
+    person = bot.person()
+    card = await bot.card(person)
+    await person.press(card.id, "✅")
+    await bot.says(person, lambda message: message.photo)
+    assert len(bot.gen_api.called("create")) == 1
+
+
+async def test_a_create_that_was_not_accepted_is_sent_again(bot: World) -> None:
+    """429 and 503 are certain; the second try brings the picture, for one price."""
+    bot.gen_api.fault("create", status=429, body={"message": "Too Many Attempts."})
+    person = bot.person()
+    card = await bot.card(person)
+    await person.press(card.id, "✅")
+    await bot.says(person, lambda message: message.photo, within_s=15)
+    assert await bot.credits(person) == 8
+
+
+async def test_three_refusals_for_money_stop_new_orders_without_a_debit(bot: World) -> None:
+    """402 three times in a row opens the circuit."""
+    bot.gen_api.fault("create", times=3, status=402, body={"message": "Payment Required"})
+    person = bot.person()
+    for number in range(3):
+        card = await bot.card(person, f"Кот {number}")
+        await person.press(card.id, "✅")
+        after = card.id
+        await bot.says(person, lambda said, after=after: "возвращ" in (said.text or "") and said.id > after)  # type: ignore[misc]
+    card = await bot.card(person, "Кот 4")
+    await person.press(card.id, "✅")
+    await bot.says(person, lambda message: "недоступно" in (message.text or ""))
+    assert await bot.credits(person) == 10
+
+
+async def test_a_blocked_bot_keeps_the_result_until_the_person_is_back(bot: World) -> None:
+    """403 parks the picture; the next word of the person brings it."""
+    person = bot.person()
+    card = await bot.card(person)
+    person.block()
+    await person.press(card.id, "✅")
+    await bot.telegram.wait_for(lambda: bot.telegram.called("sendPhoto"))
+    person.unblock()
+    async with asyncio.timeout(10):
+        # The bot's own commit is awaited: nothing outside the database tells of it.
+        while not await bot.db.fetchval("SELECT count(*) FROM outbox WHERE due_at = 'infinity'"):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    await person.send_text("/status")
+    await bot.says(person, lambda message: message.photo)
+    assert await bot.credits(person) == 8
+
+
+async def test_a_file_that_is_no_picture_fails_with_a_sentence_and_costs_nothing(bot: World) -> None:
+    """Only the bytes show it: the order fails and is refunded."""
+    person = bot.person()
+    await person.send_text("/photo")
+    await person.send_document(b"not a picture at all", "cat.jpg", "image/jpeg", caption="Кот")
+    card = await bot.says(person, lambda message: message.button("✅"))
+    await person.press(card.id, "✅")
+    await bot.says(person, lambda message: "не картинка" in (message.text or "") and "возвращ" in (message.text or ""))
+    assert await bot.credits(person) == 10
+    assert bot.gen_api.called("create") == []
+
+
+async def test_a_replaced_or_cancelled_card_orders_nothing(bot: World) -> None:
+    """Buttons of old cards say so."""
+    person = bot.person()
+    old = await bot.card(person, "Старое")
+    new = await bot.card(person, "Новое")
+    await person.press(old.id, "✅")
+    await person.press(new.id, "❌")
+    await person.press(new.id, "✅")
+    assert await bot.credits(person) == 10
+    assert bot.gen_api.called("create") == []
+
+
+async def test_odd_callbacks_write_nothing(bot: World) -> None:
+    """Broken, unknown and forged callbacks get the statuses of the contract."""
+    url = f"{bot.settings.public_url}/gen/callback"
+    async with aiohttp.ClientSession() as client:
+        for body, status, ok in (
+            (b"{", 400, None),
+            (b"[]", 400, None),
+            (b'{"status": "success"}', 400, None),
+            (b'{"request_id": 1.5}', 400, None),
+            (b'{"request_id": "77", "status": "success", "result": ["https://a.example/x.png"]}', 200, False),
+        ):
+            async with client.post(url, data=body, headers={"Content-Type": "application/json"}) as answer:
+                assert answer.status == status
+                if ok is not None:
+                    assert await answer.json() == {"ok": ok}
+        async with client.post(url, data=io.BytesIO(b"[" + b"0," * 600_000 + b"0]")) as answer:
+            assert answer.status == 413
+
+
+async def test_the_telegram_route_wants_its_secret(bot: World) -> None:
+    """401 without it, with another, and with one of odd bytes."""
+    url = f"{bot.settings.public_url}/telegram/webhook"
+    async with aiohttp.ClientSession() as client:
+        for secret in (None, "wrong", "\xff\xfe"):
+            headers = {"X-Telegram-Bot-Api-Secret-Token": secret} if secret else {}
+            async with client.post(url, json={"update_id": 1}, headers=headers) as answer:
+                assert answer.status == 401
+        async with client.get(f"{bot.settings.public_url}/readyz") as answer:
+            assert answer.status == 200, await answer.text()
+
+
+async def test_exif_rotation_reaches_gen_api(bot: World) -> None:
+    """A file with an orientation tag is turned upright before it is ordered."""
+    image = Image.open(io.BytesIO(photograph(640, 480)))
+    exif = image.getexif()
+    exif[0x0112] = 6
+    out = io.BytesIO()
+    image.save(out, "JPEG", exif=exif)
+    person = bot.person()
+    await person.send_text("/photo")
+    await person.send_document(out.getvalue(), "cat.jpg", "image/jpeg", caption="Кот")
+    card = await bot.says(person, lambda message: message.button("✅"))
+    await person.press(card.id, "✅")
+    await bot.says(person, lambda message: message.photo)
+    sent = Image.open(io.BytesIO(bot.gen_api.orders[min(bot.gen_api.orders)].image))
+    assert sent.size == (480, 640)
