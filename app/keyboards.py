@@ -6,8 +6,11 @@ from typing import Any
 from aiogram.filters.callback_data import CallbackData
 from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
 
-from app.catalog import MODELS, PRICE, SIZES
-from app.texts import credits_text
+from app.catalog import MODELS, PLANS, PRICE, SIZES, Plan
+from app.texts import credits_text, plan_title, roubles
+
+BUY = "buy"
+"""Callback data of the button that leads to the plans."""
 
 
 class CardPress(CallbackData, prefix="card"):
@@ -16,6 +19,12 @@ class CardPress(CallbackData, prefix="card"):
     card: str
     act: str
     value: str = ""
+
+
+class PlanPress(CallbackData, prefix="plan"):
+    """A press on a plan."""
+
+    plan: str
 
 
 def card(card_id: str, model: str, size: str) -> InlineKeyboardMarkup:
@@ -42,7 +51,23 @@ def card(card_id: str, model: str, size: str) -> InlineKeyboardMarkup:
 
 def buy() -> InlineKeyboardMarkup:
     """One tap to the plans."""
-    button = InlineKeyboardButton(text="Купить кредиты", callback_data="buy")
+    button = InlineKeyboardButton(text="Купить кредиты", callback_data=BUY)
+    return InlineKeyboardMarkup(inline_keyboard=[[button]])
+
+
+def plans() -> InlineKeyboardMarkup:
+    """One button a plan."""
+    return InlineKeyboardMarkup(
+        inline_keyboard=[
+            [InlineKeyboardButton(text=plan_title(plan, key), callback_data=PlanPress(plan=key).pack())]
+            for key, plan in PLANS.items()
+        ]
+    )
+
+
+def pay(url: str, plan: Plan) -> InlineKeyboardMarkup:
+    """The button to YooKassa's page."""
+    button = InlineKeyboardButton(text=f"Оплатить {roubles(plan.amount)}", url=url)
     return InlineKeyboardMarkup(inline_keyboard=[[button]])
 
 

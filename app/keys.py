@@ -8,6 +8,7 @@ import asyncpg
 from aiogram.webhook.aiohttp_server import BaseRequestHandler
 from aiohttp import web
 
+from app.flows.billing import Billing
 from app.flows.ordering import Ordering
 from app.settings import Settings
 
@@ -43,6 +44,7 @@ class InFlight:
 SETTINGS: web.AppKey[Settings] = web.AppKey("settings", Settings)
 POOL: web.AppKey["asyncpg.Pool[asyncpg.Record]"] = web.AppKey("pool", asyncpg.Pool)
 ORDERING: web.AppKey[Ordering] = web.AppKey("ordering", Ordering)
+BILLING: web.AppKey[Billing] = web.AppKey("billing", Billing)
 TELEGRAM: web.AppKey[BaseRequestHandler] = web.AppKey("telegram", BaseRequestHandler)
 IN_FLIGHT: web.AppKey[InFlight] = web.AppKey("in_flight", InFlight)
 READINESS: web.AppKey[Callable[[], Awaitable[dict[str, bool]]]] = web.AppKey("readiness")

@@ -22,17 +22,20 @@ from redis.exceptions import RedisError
 from app import keys, texts
 from app.clients.genapi import GenApi
 from app.clients.results import Results
+from app.clients.yookassa import YooKassa
 from app.db import connection, open_pool
+from app.flows.billing import Billing
 from app.flows.delivery import Delivery
 from app.flows.ordering import Ordering
-from app.handlers import errors, photo, start, status
+from app.handlers import errors, photo, start, status, subscription
 from app.proofs import telegram_secret
 from app.repo import generations, outbox, schema
 from app.repo.records import Pool
-from app.routes import gen_callback, health
+from app.routes import gen_callback, health, yookassa
 from app.routes.telegram import TelegramRoute
 from app.settings import Settings
 from app.workers.loop import Worker
+from app.workers.payments import payments_worker
 
 log = structlog.get_logger()
 
@@ -55,6 +58,7 @@ def create_app(settings: Settings) -> web.Application:
     app.router.add_get("/readyz", health.readyz)
     app.router.add_get("/metrics", health.metrics)
     app.router.add_post("/gen/callback", gen_callback.handle)
+    app.router.add_post("/yookassa/webhook", yookassa.handle)
     app.router.add_post("/telegram/webhook", _telegram)
     return app
 
@@ -87,8 +91,10 @@ async def _run_bot(app: web.Application) -> AsyncIterator[None]:
     )
     gen_api = GenApi(settings.gen_api_url, settings.gen_api_key.get_secret_value())
     results = Results(settings.gen_api_url)
+    kassa = YooKassa(settings)
 
     ordering = Ordering(pool, settings, gen_api, bot, lambda: submitter.wake(), lambda: deliverer.wake())
+    billing = Billing(pool, settings, kassa, lambda: deliverer.wake())
     delivery = Delivery(pool, bot, results, gen_api, ordering)
     submitter = Worker("submit", ordering.claim, ordering.submit, 8, settings.worker_tick_s)
     reconciler = Worker("reconcile", ordering.claim_questions, ordering.reconcile, 8, settings.worker_tick_s)
@@ -97,12 +103,15 @@ async def _run_bot(app: web.Application) -> AsyncIterator[None]:
         submitter,
         reconciler,
         deliverer,
+        payments_worker(billing, settings),
     )
 
     dispatcher = _dispatcher(settings, redis, pool, deliverer)
-    dispatcher.workflow_data.update(pool=pool, ordering=ordering, retention_days=settings.retention_days)
+    dispatcher.workflow_data.update(
+        pool=pool, ordering=ordering, billing=billing, retention_days=settings.retention_days
+    )
     secret = telegram_secret(settings.webhook_secret.get_secret_value())
-    app[keys.POOL], app[keys.ORDERING] = pool, ordering
+    app[keys.POOL], app[keys.ORDERING], app[keys.BILLING] = pool, ordering, billing
     app[keys.TELEGRAM] = TelegramRoute(dispatcher, bot, secret, settings.max_updates)
     registered = asyncio.Event()
     app[keys.READINESS] = _readiness(pool, redis, registered)
@@ -126,6 +135,7 @@ async def _run_bot(app: web.Application) -> AsyncIterator[None]:
         await redis.aclose()
     await gen_api.close()
     await results.close()
+    await kassa.close()
     await session.close()
     await pool.close()
     log.info("bot.stopped")
@@ -187,6 +197,7 @@ def _dispatcher(settings: Settings, redis: Redis | None, pool: Pool, deliverer: 
         errors.router,
         start.router,
         status.router,
+        subscription.router,
         photo.router,
         errors.fallback,
     )

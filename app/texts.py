@@ -170,6 +170,31 @@ def plan_title(plan: Plan | None, key: str) -> str:
     return f"{roubles(plan.amount)} — {credits_text(plan.credits)}" if plan else escape(key)
 
 
+PLANS_OFFER = "Сколько кредитов купить? Вместе с ними — подписка на 30 дней."
+PAY_LATER = (
+    "ЮKassa пока не отвечает. Ссылка придёт сюда, как только будет готова; можно и нажать на тариф ещё раз "
+    "через минуту — второго платежа не будет."
+)
+PAY_REFUSED = "Оплата сейчас недоступна, мы уже разбираемся. Попробуйте позже — деньги не списаны."
+
+
+def pay(plan: Plan) -> str:
+    """The message that holds the link."""
+    return f"{plan_title(plan, plan.key)}. Нажмите «Оплатить» — откроется страница ЮKassa. Ссылка живёт около часа."
+
+
+def payment_state(status: str | None) -> str:
+    """How the newest payment stands, for somebody back from YooKassa's page."""
+    states = {
+        None: "Платежей пока нет. Купить кредиты — /buy_subscription",
+        "succeeded": "Оплата прошла, кредиты на балансе: /status",
+        "refunded": "По этому платежу сделан возврат, кредиты списаны: /status",
+        "canceled": "Платёж отменён, деньги не списаны. Попробовать снова — /buy_subscription",
+        "review": "Платёж получен, но требует проверки. Мы уже смотрим.",
+    }
+    return states.get(status, "Платёж ещё не подтверждён. Как только ЮKassa подтвердит его, я напишу сюда.")
+
+
 def _payment_link(payload: Mapping[str, Any]) -> str:
     title = plan_title(PLANS.get(payload["plan"]), payload["plan"])
     return f"Ссылка для оплаты готова ({title}). Оплатить можно в течение часа."

@@ -10,7 +10,7 @@ import asyncpg
 from aiohttp import web
 from PIL import Image, ImageDraw
 
-from app.handlers import errors, photo, start, status
+from app.handlers import errors, photo, start, status, subscription
 from app.main import create_app
 from app.settings import Settings
 from local.ports import free_port
@@ -94,7 +94,7 @@ async def world(database_url: str, redis_url: str, **changes: Any) -> AsyncItera
     }
     settings = Settings(**(values | changes))
     yookassa.notify_url = f"{settings.public_url}/yookassa/webhook"
-    for router in (errors.router, errors.fallback, photo.router, start.router, status.router):
+    for router in (errors.router, errors.fallback, photo.router, start.router, status.router, subscription.router):
         # aiogram attaches a router to one dispatcher in a process's life; here each test has a bot of its own.
         router._parent_router = None
     runner = web.AppRunner(create_app(settings))

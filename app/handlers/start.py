@@ -23,7 +23,7 @@ async def in_a_group(message: Message, bot_name: str) -> SendMessage | None:
     return message.answer(texts.GROUP.format(bot=bot_name))
 
 
-@router.message(CommandStart(magic=~F.args))
+@router.message(CommandStart(magic=F.args != "success"))
 async def start(message: Message, state: FSMContext, pool: Pool) -> SendMessage:
     """Greets, and says how many credits there are."""
     await state.clear()

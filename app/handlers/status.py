@@ -7,7 +7,7 @@ from aiogram.types import Message
 
 from app import texts
 from app.db import connection
-from app.repo import users
+from app.repo import subscriptions, users
 from app.repo.records import Pool
 
 router = Router(name="status")
@@ -18,7 +18,7 @@ async def status(message: Message, pool: Pool) -> SendMessage:
     """Says how many credits there are, and until when the subscription runs."""
     async with connection(pool) as conn:
         balance = await users.balance(conn, message.chat.id)
-        active = None
+        active = await subscriptions.active(conn, message.chat.id)
     if active is None:
         return message.answer(texts.status(balance, None, None))
     return message.answer(texts.status(balance, active.plan, texts.day(active.ends_at)))

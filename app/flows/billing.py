@@ -1,0 +1,295 @@
+"""Purchases: a link to pay, a credit for every rouble, once, and what a refund takes back.
+
+YooKassa's word is read from YooKassa by id; what a notification claims only says where to look.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+from uuid import UUID, uuid4
+
+import structlog
+
+from app import texts
+from app.catalog import PLANS, Plan
+from app.clients.yookassa import Payment, YooKassa, YooKassaRefused, YooKassaUnavailable
+from app.db import connection, transaction
+from app.flows.alerts import alert
+from app.repo import credits, outbox, payments, subscriptions, users
+from app.repo.payments import NewPurchase, Purchase
+from app.repo.records import Connection, Pool
+from app.settings import Settings
+
+log = structlog.get_logger()
+
+RETRY_AFTER_S = 60.0
+"""An unknown create call is repeated with the same key and body after this (YooKassa: about once a minute)."""
+
+LINK_TRUSTED_S = 50 * 60
+"""A link lives for about an hour; an older one is read back before it is shown again."""
+
+
+class Checkout(Enum):
+    """What became of choosing a plan."""
+
+    LINK = "link"
+    LATER = "later"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The outcome, and the link where there is one."""
+
+    outcome: Checkout
+    url: str | None = None
+
+
+class Billing:
+    """Makes, confirms and refunds purchases."""
+
+    def __init__(self, pool: Pool, settings: Settings, yookassa: YooKassa, wake_delivery: Callable[[], None]) -> None:
+        self._pool = pool
+        self._settings = settings
+        self._yookassa = yookassa
+        self._wake_delivery = wake_delivery
+
+    async def checkout(self, user_id: int, plan_key: str, return_url: str) -> Offer:
+        """The link to pay for a plan: the same one while it is payable. Raises KeyError for no such plan."""
+        plan = PLANS[plan_key]
+        purchase = await self._open(user_id, plan, return_url)
+        if purchase.status == "pending":
+            if purchase.link_age_s < LINK_TRUSTED_S:
+                return Offer(Checkout.LINK, purchase.confirmation_url)
+            try:
+                await self._read_back(purchase)
+            except YooKassaUnavailable:
+                return Offer(Checkout.LATER)
+            purchase = await self._open(user_id, plan, return_url)
+            if purchase.status == "pending":
+                return Offer(Checkout.LINK, purchase.confirmation_url)
+        return await self._create(purchase)
+
+    async def _open(self, user_id: int, plan: Plan, return_url: str) -> Purchase:
+        """The open purchase of this plan, or a new one, stored before YooKassa hears of it."""
+        shop_id, test = self._settings.yookassa_shop_id, self._settings.yookassa_test
+        async with transaction(self._pool) as conn:
+            await users.lock(conn, user_id)
+            found = await payments.open_of_plan(conn, user_id, plan.key, shop_id, test)
+            if found is not None:
+                if found.status == "new":
+                    await payments.begin_attempt(conn, found.id, RETRY_AFTER_S)
+                return found
+            payment_id = uuid4()
+            body = json.dumps(self._body(payment_id, user_id, plan, return_url), ensure_ascii=False)
+            new = NewPurchase(payment_id, user_id, plan.key, plan.credits, plan.amount, shop_id, test, body)
+            await payments.insert(conn, new, RETRY_AFTER_S)
+            stored = await payments.by_id(conn, payment_id)
+        if stored is None:
+            raise RuntimeError("a purchase vanished")
+        log.info("payment.begun", payment_id=str(payment_id), user_id=user_id, plan=plan.key)
+        return stored
+
+    def _body(self, payment_id: UUID, user_id: int, plan: Plan, return_url: str) -> dict[str, Any]:
+        amount = {"value": f"{plan.amount // 100}.{plan.amount % 100:02d}", "currency": "RUB"}
+        description = f"{texts.credits_text(plan.credits)} для рисования картинок"
+        body: dict[str, Any] = {
+            "amount": amount,
+            "capture": True,
+            "confirmation": {"type": "redirect", "return_url": return_url},
+            "description": description,
+            "metadata": {"payment_id": str(payment_id), "user_id": str(user_id)},
+        }
+        if self._settings.yookassa_receipt_email:
+            item = {
+                "description": description,
+                "quantity": "1.00",
+                "amount": amount,
+                "vat_code": self._settings.yookassa_vat_code,
+                "payment_mode": "full_payment",
+                "payment_subject": "service",
+            }
+            body["receipt"] = {
+                "customer": {"email": self._settings.yookassa_receipt_email},
+                "items": [item],
+            }
+        return body
+
+    async def _create(self, purchase: Purchase) -> Offer:
+        """Sends the stored body under the purchase's own key: however often, it is one payment."""
+        try:
+            payment = await self._yookassa.create_payment(json.loads(purchase.request), str(purchase.id))
+        except YooKassaUnavailable as error:
+            log.warning("payment.create_unknown", payment_id=str(purchase.id), error=str(error))
+            return Offer(Checkout.LATER)
+        except YooKassaRefused as error:
+            log.error("payment.create_refused", payment_id=str(purchase.id), status=error.status, detail=str(error))
+            async with transaction(self._pool) as conn:
+                await users.lock(conn, purchase.user_id)
+                refused = await payments.refuse(conn, purchase.id, f"refused:{error.status}")
+                text = f"ЮKassa отвечает {error.status} на создание платежа: проверьте ключи и настройки чеков."
+                await alert(conn, self._settings.admin_ids, f"checkout:{purchase.id}", text)
+            self._wake_delivery()
+            return Offer(Checkout.REFUSED if refused else Checkout.LATER)
+        await self._apply(purchase.id, payment)
+        if payment.status == "pending" and payment.confirmation_url:
+            return Offer(Checkout.LINK, payment.confirmation_url)
+        return Offer(Checkout.LATER)
+
+    async def _read_back(self, purchase: Purchase) -> None:
+        if purchase.provider_id is None:
+            return
+        payment = await self._yookassa.get_payment(purchase.provider_id)
+        if payment is None:
+            raise YooKassaUnavailable("a payment of ours is unknown")
+        await self._apply(purchase.id, payment)
+
+    async def notified(self, provider_id: str, claimed_id: UUID | None) -> bool:
+        """Takes a notification as a place to look; False where it is about nothing of ours.
+
+        Raises YooKassaUnavailable when it cannot be verified now.
+        """
+        async with connection(self._pool) as conn:
+            purchase = await payments.by_provider(conn, provider_id)
+            if purchase is None and claimed_id is not None:
+                purchase = await payments.by_id(conn, claimed_id)
+        if purchase is None or purchase.provider_id not in (None, provider_id):
+            log.warning("payment.unknown", provider_id=provider_id)
+            return False
+        payment = await self._yookassa.get_payment(provider_id)
+        if payment is None:
+            log.warning("payment.not_at_yookassa", provider_id=provider_id)
+            return False
+        await self._apply(purchase.id, payment)
+        return True
+
+    async def _apply(self, payment_id: UUID, payment: Payment) -> None:
+        """Brings our row to what YooKassa says, in one transaction; anything that was there before stays."""
+        async with transaction(self._pool) as conn:
+            purchase = await payments.by_id(conn, payment_id)
+            if purchase is None:
+                return
+            await users.lock(conn, purchase.user_id)
+            purchase = await payments.by_id(conn, payment_id)
+            if purchase is None or (payment.payment_id, payment.user_id) != (purchase.id, purchase.user_id):
+                log.warning("payment.foreign", payment_id=str(payment_id), provider_id=payment.id)
+                return
+            if payment.status == "succeeded":
+                await self._paid(conn, purchase, payment)
+            elif payment.status == "canceled":
+                await self._canceled(conn, purchase, payment)
+            elif payment.status == "pending":
+                await self._linked(conn, purchase, payment)
+            else:
+                log.warning("payment.odd_status", payment_id=str(payment_id), status=payment.status)
+        self._wake_delivery()
+
+    async def _linked(self, conn: Connection, purchase: Purchase, payment: Payment) -> None:
+        poll_after = self._settings.payment_poll_after_s
+        if await payments.link(conn, purchase.id, payment.id, payment.confirmation_url, poll_after):
+            log.info("payment.pending", payment_id=str(purchase.id), provider_id=payment.id)
+            if purchase.attempts > 1 and payment.confirmation_url:
+                payload = {
+                    "payment_id": str(purchase.id),
+                    "plan": purchase.plan,
+                    "url": payment.confirmation_url,
+                }
+                await outbox.put(conn, purchase.user_id, "payment_link", str(purchase.id), payload)
+
+    async def _canceled(self, conn: Connection, purchase: Purchase, payment: Payment) -> None:
+        reason = payment.cancel_reason or "unknown"
+        if await payments.cancel(conn, purchase.id, payment.id, reason):
+            payload = {"plan": purchase.plan, "reason": reason}
+            await outbox.put(conn, purchase.user_id, "payment_canceled", str(purchase.id), payload)
+            log.info("payment.canceled", payment_id=str(purchase.id), reason=reason)
+
+    async def _paid(self, conn: Connection, purchase: Purchase, payment: Payment) -> None:
+        if difference := self._difference(purchase, payment):
+            if await payments.review(conn, purchase.id, payment.id, difference):
+                text = f"Платёж {purchase.id} оплачен, но отличается: {difference}. Ничего не начислено."
+                await alert(conn, self._settings.admin_ids, f"review:{purchase.id}", text)
+                log.error("payment.review", payment_id=str(purchase.id), difference=difference)
+            return
+        if await payments.succeed(conn, purchase.id, payment.id):
+            ref = str(purchase.id)
+            balance = await credits.credit(conn, purchase.user_id, purchase.credits, "purchase", ref)
+            days = PLANS[purchase.plan].days
+            until = await subscriptions.extend(conn, purchase.id, purchase.user_id, purchase.plan, days)
+            payload = {"credits": purchase.credits, "balance": balance, "until": texts.day(until)}
+            await outbox.put(conn, purchase.user_id, "payment_succeeded", ref, payload)
+            log.info("payment.succeeded", payment_id=ref, user_id=purchase.user_id, credits=purchase.credits)
+        if payment.refunded > purchase.refunded:
+            await self._refunded(conn, purchase, payment)
+
+    def _difference(self, purchase: Purchase, payment: Payment) -> str | None:
+        """What keeps a paid payment from being the one that was ordered."""
+        if payment.amount != purchase.amount or payment.currency != purchase.currency:
+            return f"сумма {texts.roubles(payment.amount)} {payment.currency}"
+        if payment.shop_id not in (None, purchase.shop_id):
+            return "другой магазин"
+        if not payment.test == purchase.test == self._settings.yookassa_test:
+            return "тестовый платёж" if payment.test else "не тестовый платёж"
+        return None
+
+    async def _refunded(self, conn: Connection, purchase: Purchase, payment: Payment) -> None:
+        """Takes the refunded share of the credits back, rounded down, as far as the balance goes."""
+        refunded = min(payment.refunded, purchase.amount)
+        due = purchase.credits * refunded // purchase.amount - purchase.credits_taken - purchase.credits_short
+        ref = f"{purchase.id}:{refunded}"
+        taken, balance = await credits.take(conn, purchase.user_id, due, "purchase_refund", ref)
+        short = due - taken
+        if not await payments.refund(conn, purchase.id, refunded, taken, short):
+            if taken:
+                raise RuntimeError("credits were taken for a refund that is known already")
+            return
+        full = refunded == purchase.amount
+        if full:
+            await subscriptions.revoke(conn, purchase.id)
+        payload = {"taken": taken, "short": short, "balance": balance, "full": full}
+        await outbox.put(conn, purchase.user_id, "payment_refunded", ref, payload)
+        log.info("payment.refunded", payment_id=str(purchase.id), kopecks=refunded, taken=taken, short=short)
+
+    async def claim(self, limit: int) -> Sequence[UUID]:
+        """Open purchases whose turn it is to be asked about."""
+        async with connection(self._pool) as conn:
+            return await payments.claim(conn, limit, self._settings.payment_poll_after_s)
+
+    async def reconcile(self, payment_id: UUID) -> None:
+        """Repeats an unanswered create call, or asks how a payment stands."""
+        structlog.contextvars.bind_contextvars(payment_id=str(payment_id))
+        async with connection(self._pool) as conn:
+            if await payments.abandon(conn, payment_id):
+                log.error("payment.abandoned")
+                return
+            purchase = await payments.by_id(conn, payment_id)
+            if purchase is None:
+                return
+            if purchase.status == "new" and not await payments.begin_attempt(conn, payment_id, RETRY_AFTER_S):
+                return
+            purchase = await payments.by_id(conn, payment_id)
+        if purchase is None:
+            return
+        if purchase.status == "new":
+            await self._create(purchase)
+        elif purchase.status == "pending":
+            try:
+                await self._read_back(purchase)
+            except YooKassaUnavailable as error:
+                log.warning("payment.poll_failed", error=str(error))
+
+    async def look_up(self, user_id: int) -> str | None:
+        """Asks at once how the person's newest purchase stands; its status, None where there is none."""
+        async with connection(self._pool) as conn:
+            purchase = await payments.newest(conn, user_id)
+        if purchase is None:
+            return None
+        if purchase.status == "pending":
+            try:
+                await self._read_back(purchase)
+            except YooKassaUnavailable as error:
+                log.warning("payment.look_up_failed", error=str(error))
+            async with connection(self._pool) as conn:
+                purchase = await payments.by_id(conn, purchase.id) or purchase
+        return purchase.status

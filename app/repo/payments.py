@@ -1,0 +1,144 @@
+"""Purchases."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.repo.queries import query
+from app.repo.records import Connection
+
+_INSERT = query("payments.insert")
+_OPEN_OF_PLAN = query("payments.open_of_plan")
+_BY_PROVIDER = query("payments.by_provider")
+_BY_ID = query("payments.by_id")
+_BEGIN_ATTEMPT = query("payments.begin_attempt")
+_LINK = query("payments.link")
+_REFUSE = query("payments.refuse")
+_SUCCEED = query("payments.succeed")
+_CANCEL = query("payments.cancel")
+_REVIEW = query("payments.review")
+_CLAIM = query("payments.claim")
+_ABANDON = query("payments.abandon")
+_REFUND = query("payments.refund")
+_NEWEST = query("payments.newest")
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """A row of `payments`; `amount` and `refunded` in kopecks, `request` the JSON text of the create call."""
+
+    id: UUID
+    user_id: int
+    plan: str
+    credits: int
+    amount: int
+    currency: str
+    shop_id: str
+    test: bool
+    status: str
+    request: str
+    attempts: int
+    provider_id: str | None
+    confirmation_url: str | None
+    refunded: int
+    credits_taken: int
+    credits_short: int
+    link_age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class NewPurchase:
+    """A purchase about to be made at YooKassa."""
+
+    id: UUID
+    user_id: int
+    plan: str
+    credits: int
+    amount: int
+    shop_id: str
+    test: bool
+    request: str
+
+
+async def insert(conn: Connection, new: NewPurchase, retry_after_s: float) -> None:
+    """Stores a purchase as `new`, its first create call counted as begun."""
+    await conn.execute(
+        _INSERT,
+        new.id,
+        new.user_id,
+        new.plan,
+        new.credits,
+        new.amount,
+        new.shop_id,
+        new.test,
+        new.request,
+        retry_after_s,
+    )
+
+
+async def open_of_plan(conn: Connection, user_id: int, plan: str, shop_id: str, test: bool) -> Purchase | None:
+    """The person's open purchase of a plan in this shop."""
+    row = await conn.fetchrow(_OPEN_OF_PLAN, user_id, plan, shop_id, test)
+    return Purchase(**row) if row else None
+
+
+async def by_provider(conn: Connection, provider_id: str) -> Purchase | None:
+    """A purchase by YooKassa's id."""
+    row = await conn.fetchrow(_BY_PROVIDER, provider_id)
+    return Purchase(**row) if row else None
+
+
+async def by_id(conn: Connection, payment_id: UUID) -> Purchase | None:
+    """A purchase by our id."""
+    row = await conn.fetchrow(_BY_ID, payment_id)
+    return Purchase(**row) if row else None
+
+
+async def begin_attempt(conn: Connection, payment_id: UUID, retry_after_s: float) -> bool:
+    """Counts another create call before it is made; False for what is no longer new."""
+    return await conn.fetchval(_BEGIN_ATTEMPT, payment_id, retry_after_s) is not None
+
+
+async def link(conn: Connection, payment_id: UUID, provider_id: str, url: str | None, poll_after_s: float) -> bool:
+    """new → pending."""
+    return await conn.fetchval(_LINK, payment_id, provider_id, url, poll_after_s) is not None
+
+
+async def refuse(conn: Connection, payment_id: UUID, reason: str) -> bool:
+    """new → canceled, when the first create call was refused for certain."""
+    return await conn.fetchval(_REFUSE, payment_id, reason) is not None
+
+
+async def succeed(conn: Connection, payment_id: UUID, provider_id: str) -> bool:
+    """new | pending | abandoned → succeeded."""
+    return await conn.fetchval(_SUCCEED, payment_id, provider_id) is not None
+
+
+async def cancel(conn: Connection, payment_id: UUID, provider_id: str, reason: str) -> bool:
+    """new | pending → canceled."""
+    return await conn.fetchval(_CANCEL, payment_id, provider_id, reason) is not None
+
+
+async def review(conn: Connection, payment_id: UUID, provider_id: str, reason: str) -> bool:
+    """new | pending | abandoned → review."""
+    return await conn.fetchval(_REVIEW, payment_id, provider_id, reason) is not None
+
+
+async def claim(conn: Connection, limit: int, poll_after_s: float) -> list[UUID]:
+    """Takes up to `limit` open purchases whose turn it is."""
+    return [row["id"] for row in await conn.fetch(_CLAIM, limit, poll_after_s)]
+
+
+async def abandon(conn: Connection, payment_id: UUID) -> bool:
+    """new → abandoned, once its key is about to lose its meaning."""
+    return await conn.fetchval(_ABANDON, payment_id) is not None
+
+
+async def refund(conn: Connection, payment_id: UUID, refunded: int, taken: int, short: int) -> bool:
+    """Notes the kopecks refunded so far, and the credits taken and missing for it."""
+    return await conn.fetchval(_REFUND, payment_id, refunded, taken, short) is not None
+
+
+async def newest(conn: Connection, user_id: int) -> Purchase | None:
+    """The person's newest purchase."""
+    row = await conn.fetchrow(_NEWEST, user_id)
+    return Purchase(**row) if row else None

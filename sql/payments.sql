@@ -1,0 +1,103 @@
+-- name: insert
+-- Writes a purchase before YooKassa hears of it; `poll_at` lets the worker repeat it should this process die.
+INSERT INTO payments (id, user_id, plan, credits, amount, shop_id, test, request, attempts, poll_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8::json, 1, now() + make_interval(secs => $9));
+
+-- name: open_of_plan
+-- The person's purchase of this plan that is still payable or whose making is still unknown; the newest.
+SELECT id, user_id, plan, credits, amount, currency, shop_id, test, status, request, attempts, provider_id,
+       confirmation_url, refunded, credits_taken, credits_short,
+       COALESCE(extract(epoch FROM now() - linked_at), 0)::float8 AS link_age_s
+FROM payments
+WHERE user_id = $1 AND plan = $2 AND shop_id = $3 AND test = $4
+  AND (status = 'new' AND created_at > now() - interval '23 hours' OR status = 'pending' AND confirmation_url IS NOT NULL)
+ORDER BY created_at DESC
+LIMIT 1;
+
+-- name: by_provider
+-- The purchase that YooKassa knows by this id.
+SELECT id, user_id, plan, credits, amount, currency, shop_id, test, status, request, attempts, provider_id,
+       confirmation_url, refunded, credits_taken, credits_short,
+       COALESCE(extract(epoch FROM now() - linked_at), 0)::float8 AS link_age_s
+FROM payments WHERE provider_id = $1;
+
+-- name: by_id
+-- A purchase by our id.
+SELECT id, user_id, plan, credits, amount, currency, shop_id, test, status, request, attempts, provider_id,
+       confirmation_url, refunded, credits_taken, credits_short,
+       COALESCE(extract(epoch FROM now() - linked_at), 0)::float8 AS link_age_s
+FROM payments WHERE id = $1;
+
+-- name: begin_attempt
+-- Counts a repeated create call before it is made, and keeps the worker off meanwhile; refuses (no row) what is not new.
+UPDATE payments SET attempts = attempts + 1, poll_at = now() + make_interval(secs => $2)
+WHERE id = $1 AND status = 'new'
+RETURNING attempts;
+
+-- name: link
+-- The purchase exists at YooKassa and can be paid; refuses (no row) what has moved on.
+UPDATE payments
+SET status = 'pending', provider_id = $2, confirmation_url = $3, linked_at = now(),
+    polls = 0, poll_at = now() + make_interval(secs => $4)
+WHERE id = $1 AND status = 'new'
+RETURNING id;
+
+-- name: refuse
+-- YooKassa refused the first create call for certain; refuses (no row) any later one, which a payment may precede.
+UPDATE payments SET status = 'canceled', reason = $2, poll_at = NULL
+WHERE id = $1 AND status = 'new' AND attempts = 1
+RETURNING id;
+
+-- name: succeed
+-- The money has come; refuses (no row) what is final.
+UPDATE payments SET status = 'succeeded', provider_id = $2, paid_at = now(), poll_at = NULL
+WHERE id = $1 AND status IN ('new', 'pending', 'abandoned') AND (provider_id IS NULL OR provider_id = $2)
+RETURNING id;
+
+-- name: cancel
+-- YooKassa says that it will not be paid; refuses (no row) what is final.
+UPDATE payments SET status = 'canceled', provider_id = $2, reason = $3, poll_at = NULL
+WHERE id = $1 AND status IN ('new', 'pending') AND (provider_id IS NULL OR provider_id = $2)
+RETURNING id;
+
+-- name: review
+-- Paid, but not what was ordered: a person has to look; refuses (no row) what is final.
+UPDATE payments SET status = 'review', provider_id = COALESCE(provider_id, $2), reason = $3, poll_at = NULL
+WHERE id = $1 AND status IN ('new', 'pending', 'abandoned')
+RETURNING id;
+
+-- name: claim
+-- Takes open purchases whose turn it is to be asked about, and sets the next turn, ever later.
+UPDATE payments
+SET polls = polls + 1, poll_at = now() + make_interval(secs => LEAST($2 * power(1.5, LEAST(polls, 20)), 3600))
+WHERE id IN (
+    SELECT id FROM payments
+    WHERE status IN ('new', 'pending') AND poll_at <= now()
+    ORDER BY poll_at
+    LIMIT $1
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING id;
+
+-- name: abandon
+-- Gives up on a create call that nobody answered for a day: its key would now make a second payment.
+UPDATE payments SET status = 'abandoned', poll_at = NULL, reason = 'no answer to the create call'
+WHERE id = $1 AND status = 'new' AND created_at < now() - interval '23 hours'
+RETURNING id;
+
+-- name: refund
+-- Notes what YooKassa says was refunded so far; refuses (no row) a sum that is not larger than the one noted.
+UPDATE payments
+SET refunded = $2, credits_taken = credits_taken + $3, credits_short = credits_short + $4,
+    status = CASE WHEN $2 = amount THEN 'refunded' ELSE status END
+WHERE id = $1 AND status = 'succeeded' AND refunded < $2
+RETURNING id;
+
+-- name: newest
+-- The person's newest purchase.
+SELECT id, user_id, plan, credits, amount, currency, shop_id, test, status, request, attempts, provider_id,
+       confirmation_url, refunded, credits_taken, credits_short,
+       COALESCE(extract(epoch FROM now() - linked_at), 0)::float8 AS link_age_s
+FROM payments WHERE user_id = $1
+ORDER BY created_at DESC
+LIMIT 1;

@@ -1,0 +1,29 @@
+-- name: extend
+-- 30 days from the end of the latest subscription, or from now; one a payment.
+INSERT INTO subscriptions (payment_id, user_id, plan, starts_at, ends_at)
+SELECT $1, $2, $3, latest.ends_at, latest.ends_at + make_interval(days => $4)
+FROM (SELECT GREATEST(now(), max(ends_at)) AS ends_at
+      FROM subscriptions WHERE user_id = $2 AND revoked_at IS NULL) AS latest
+RETURNING ends_at;
+
+-- name: revoke
+-- Ends the subscription of a payment that was refunded in full, and moves those after it forward by its days.
+WITH revoked AS (
+    UPDATE subscriptions SET revoked_at = now()
+    WHERE payment_id = $1 AND revoked_at IS NULL
+    RETURNING user_id, starts_at, ends_at
+)
+UPDATE subscriptions
+SET starts_at = subscriptions.starts_at - (revoked.ends_at - revoked.starts_at),
+    ends_at = subscriptions.ends_at - (revoked.ends_at - revoked.starts_at)
+FROM revoked
+WHERE subscriptions.user_id = revoked.user_id AND subscriptions.revoked_at IS NULL
+  AND subscriptions.starts_at >= revoked.ends_at;
+
+-- name: active
+-- The plan bought last and the last day of all, for a person whose subscription runs.
+SELECT plan, max(ends_at) OVER () AS ends_at
+FROM subscriptions
+WHERE user_id = $1 AND revoked_at IS NULL AND ends_at > now()
+ORDER BY starts_at DESC
+LIMIT 1;

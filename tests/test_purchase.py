@@ -1,0 +1,145 @@
+"""A purchase, from the plan to the credits, over real HTTP."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from sandbox.telegram import Person
+from tests.world import World, world
+
+
+@pytest.fixture
+async def bot(database_url: str, redis_url: str) -> AsyncIterator[World]:
+    async with world(database_url, redis_url) as running:
+        yield running
+        await running.audit()
+
+
+async def choose(bot: World, person: Person, price: str = "200 ₽") -> str:
+    """Chooses a plan; the id of the payment at YooKassa."""
+    await person.send_text("/buy_subscription")
+    offer = await bot.says(person, lambda message: message.button(price))
+    await person.press(offer.id, price)
+    link = await bot.says(person, lambda message: message.button("Оплатить"))
+    url = next(button["url"] for button in link.buttons if "url" in button)
+    return next(
+        key for key, payment in bot.yookassa.payments.items() if payment["confirmation"]["confirmation_url"] == url
+    )
+
+
+async def test_a_paid_plan_adds_its_credits_once_and_thirty_days(bot: World) -> None:
+    """Fifty notifications at once credit once; /status names the last day."""
+    person = bot.person()
+    payment = await choose(bot, person, "500 ₽")
+    await bot.yookassa.pay(payment)
+    statuses = await asyncio.gather(*(bot.yookassa.notify(payment) for _ in range(50)))
+    assert set(statuses) <= {200, 503}
+    await bot.says(person, lambda message: "добавлено 25 кредитов" in (message.text or ""))
+    assert await bot.credits(person) == 35
+    await person.send_text("/status")
+    await bot.says(person, lambda message: "действует по" in (message.text or ""))
+    await person.send_text("/start success")
+    await bot.says(person, lambda message: "Оплата прошла, кредиты" in (message.text or ""))
+
+
+async def test_the_same_plan_gives_the_same_link(bot: World) -> None:
+    """Choosing again makes no second payment."""
+    person = bot.person()
+    first = await choose(bot, person)
+    assert await choose(bot, person) == first
+    assert len(bot.yookassa.payments) == 1
+
+
+async def test_a_lost_create_answer_is_repeated_under_the_same_key(bot: World) -> None:
+    """YooKassa made the payment, the answer was lost: a second press finds the same one."""
+    person = bot.person()
+    bot.yookassa.fault("payments.create", drop=True, handled=True)
+    await person.send_text("/buy_subscription")
+    offer = await bot.says(person, lambda message: message.button("200 ₽"))
+    await person.press(offer.id, "200 ₽")
+    await bot.says(person, lambda message: "второго платежа не будет" in (message.text or ""))
+    await choose(bot, person)
+    assert len(bot.yookassa.payments) == 1
+
+
+async def test_a_lost_notification_is_made_up_for(database_url: str, redis_url: str) -> None:
+    """The reconcile worker asks."""
+    async with world(database_url, redis_url, payment_poll_after_s=0.3) as bot:
+        person = bot.person()
+        payment = await choose(bot, person)
+        bot.yookassa.misdeliver("lost")
+        await bot.yookassa.pay(payment)
+        await bot.says(person, lambda message: "добавлено 10 кредитов" in (message.text or ""))
+        assert await bot.credits(person) == 20
+
+
+async def test_notifications_of_nothing_of_ours_create_nothing(bot: World) -> None:
+    """Unknown, broken and odd bodies get the statuses of the contract, and YooKassa is not asked."""
+    url = f"{bot.settings.public_url}/yookassa/webhook"
+    unknown = {
+        "type": "notification",
+        "event": "payment.succeeded",
+        "object": {"id": "2e-unknown", "status": "succeeded"},
+    }
+    async with aiohttp.ClientSession() as client:
+        for body, status in ((unknown, 200), ({"type": "other"}, 400), ([], 400), ({**unknown, "object": 5}, 400)):
+            async with client.post(url, json=body) as answer:
+                assert answer.status == status
+    assert await bot.db.fetchval("SELECT count(*) FROM payments") == 0
+    assert bot.yookassa.called("payments.get") == []
+
+
+async def test_a_payment_that_cannot_be_verified_now_is_sent_again(bot: World) -> None:
+    """503, and the next notification credits."""
+    person = bot.person()
+    payment = await choose(bot, person)
+    bot.yookassa.fault("payments.get", status=500)
+    assert await bot.yookassa.pay(payment) == 503
+    assert await bot.credits(person) == 10
+    assert await bot.yookassa.notify(payment) == 200
+    assert await bot.credits(person) == 20
+
+
+@pytest.mark.parametrize("change", [{"test": False}, {"amount": {"value": "1.00", "currency": "RUB"}}])
+async def test_what_was_paid_but_differs_goes_to_review(bot: World, change: dict[str, object]) -> None:
+    """Nothing is credited."""
+    person = bot.person()
+    payment = await choose(bot, person)
+    bot.yookassa.payments[payment].update(change)
+    await bot.yookassa.pay(payment)
+    assert await bot.credits(person) == 10
+    assert await bot.db.fetchval("SELECT status FROM payments") == "review"
+
+
+async def test_a_cancelled_payment_is_told_once(bot: World) -> None:
+    """With a button to try again."""
+    person = bot.person()
+    payment = await choose(bot, person)
+    await bot.yookassa.cancel(payment)
+    await bot.yookassa.notify(payment)
+    message = await bot.says(person, lambda message: "Деньги не списаны" in (message.text or ""))
+    assert message.button("Купить")
+    assert len([m for m in person.messages if "Деньги не списаны" in (m.text or "")]) == 1
+
+
+async def test_refunds_take_their_share_and_never_more_than_there_is(bot: World) -> None:
+    """A partial refund is rounded down; a full one ends the subscription; what is missing is recorded."""
+    person = bot.person()
+    payment = await choose(bot, person)
+    await bot.yookassa.pay(payment)
+    await bot.yookassa.refund(payment, "50.00")
+    assert await bot.credits(person) == 18
+    await bot.db.execute(
+        "WITH spent AS (UPDATE users SET credits = 3 WHERE id = $1 RETURNING id) "
+        "INSERT INTO ledger (user_id, delta, balance, reason, ref) SELECT id, -15, 3, 'order', 'spent' FROM spent",
+        person.id,
+    )
+    await bot.yookassa.refund(payment)
+    assert await bot.credits(person) == 0
+    row = await bot.db.fetchrow("SELECT status, credits_taken, credits_short FROM payments")
+    assert row is not None
+    assert tuple(row) == ("refunded", 5, 5)
+    await person.send_text("/status")
+    await bot.says(person, lambda message: "Активной подписки нет" in (message.text or ""))
