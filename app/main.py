@@ -20,6 +20,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app import keys, texts
+from app.catalog import EVENTS
 from app.clients.genapi import GenApi
 from app.clients.results import Results
 from app.clients.yookassa import YooKassa
@@ -116,8 +117,7 @@ async def _run_bot(app: web.Application) -> AsyncIterator[None]:
     registered = asyncio.Event()
     app[keys.READINESS] = _readiness(pool, redis, registered)
 
-    billing_line = yookassa_announcement(settings)
-    log.info("yookassa.webhook", **billing_line)
+    log.info("yookassa.webhook", url=f"{settings.public_url}/yookassa/webhook", events=EVENTS)
     background = [
         asyncio.create_task(_register(bot, dispatcher, settings, secret, registered), name="register"),
         asyncio.create_task(_retain(pool, settings), name="retain"),
@@ -139,19 +139,6 @@ async def _run_bot(app: web.Application) -> AsyncIterator[None]:
     await session.close()
     await pool.close()
     log.info("bot.stopped")
-
-
-def yookassa_announcement(settings: Settings) -> dict[str, Any]:
-    """What is to be pasted into the YooKassa account."""
-    return {
-        "url": f"{settings.public_url}/yookassa/webhook",
-        "events": [
-            "payment.succeeded",
-            "payment.canceled",
-            "payment.waiting_for_capture",
-            "refund.succeeded",
-        ],
-    }
 
 
 async def _pool(settings: Settings) -> Pool:

@@ -12,13 +12,18 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 _TELEGRAM_IDS = Annotated[tuple[int, ...], NoDecode]
 
 
+def _railway_url() -> str:
+    domain = os.environ.get("RAILWAY_PUBLIC_DOMAIN")
+    return f"https://{domain}" if domain else ""
+
+
 class Settings(BaseSettings):
     """The settings table of README.md; the environment wins over a `.env` beside `bot.py`."""
 
     model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True)
 
     bot_token: SecretStr
-    public_url: str = ""
+    public_url: str = Field(default_factory=_railway_url, validate_default=True)
     webhook_secret: SecretStr = Field(min_length=32)
     database_url: str
     redis_url: str = ""
@@ -96,8 +101,10 @@ class Settings(BaseSettings):
     @field_validator("public_url", "gen_api_url", "yookassa_api_url", "telegram_api_url")
     @classmethod
     def _http_url(cls, value: str) -> str:
+        if not value:
+            raise ValueError("is required")
         parts = urlsplit(value)
-        if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+        if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("must be a http(s) URL")
         return value.rstrip("/")
 
@@ -116,10 +123,6 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if not self.public_url and (domain := os.environ.get("RAILWAY_PUBLIC_DOMAIN")):
-            self.public_url = f"https://{domain}"
-        if not self.public_url:
-            raise ValueError("PUBLIC_URL: is required (or RAILWAY_PUBLIC_DOMAIN)")
         if self.env == "production" and not self.public_url.startswith("https://"):
             raise ValueError("PUBLIC_URL: must be https when ENV=production")
         if self.env == "production" and not self.redis_url:
@@ -127,18 +130,31 @@ class Settings(BaseSettings):
         return self
 
 
-def load_settings(**overrides: Any) -> Settings:
+def load_settings() -> Settings:
     """Reads the settings, or says on stderr what is wrong, a line a fault, and exits with 2.
 
     No line holds a value, so none can show a secret.
     """
-    if os.environ.get("ENV") == "sandbox":
-        overrides.setdefault("_env_file", None)  # the sandbox must not pick up real keys
     try:
-        return Settings(**overrides)
+        return read_settings()
     except ValidationError as error:
-        for fault in error.errors(include_url=False, include_input=False, include_context=False):
-            name = "_".join(str(part) for part in fault["loc"][:1]).upper()
-            message = "is required" if fault["type"] == "missing" else fault["msg"].removeprefix("Value error, ")
+        for name, message in faults(error):
             sys.stderr.write(f"{name}: {message}\n" if name else f"{message}\n")
         raise SystemExit(2) from None
+
+
+def read_settings() -> Settings:
+    """Reads the settings; raises pydantic's ValidationError. The sandbox must not pick real keys up from `.env`."""
+    overrides: dict[str, Any] = {"_env_file": None} if os.environ.get("ENV") == "sandbox" else {}
+    return Settings(**overrides)
+
+
+def faults(error: ValidationError) -> list[tuple[str, str]]:
+    """What is wrong, as (variable, message); the variable is empty where the message names it. No value is in it."""
+    return [
+        (
+            "_".join(str(part) for part in fault["loc"][:1]).upper(),
+            "is required" if fault["type"] == "missing" else fault["msg"].removeprefix("Value error, "),
+        )
+        for fault in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
