@@ -41,7 +41,7 @@ from app.workers.payments import payments_worker
 log = structlog.get_logger()
 
 BODY_LIMIT = 1024 * 1024
-DRAIN_S = 4.0
+DRAIN_S = 3.0
 """Requests and workers may take this long each to finish after SIGTERM: together under the 10 s of the contract."""
 
 _CONVERSATION_TTL_S = 7 * 24 * 3600

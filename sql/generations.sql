@@ -75,7 +75,7 @@ UPDATE generations
 SET polls = polls + 1, polled_at = now(),
     poll_at = GREATEST(
         LEAST(now() + make_interval(secs => LEAST($2 * power(1.5, LEAST(polls, 12)), 120)), deadline_at),
-        now() + interval '10 seconds')
+        now() + interval '1 second')
 WHERE id IN (
     SELECT id FROM generations
     WHERE status = 'processing' AND poll_at <= now()

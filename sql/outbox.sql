@@ -36,6 +36,6 @@ UPDATE outbox SET due_at = 'infinity'
 WHERE chat_id = $1 AND status = 'pending';
 
 -- name: purge
--- Removes messages that ended long ago, except those whose (kind, ref) still keeps a second one from being owed.
+-- Removes messages that ended long ago: by then the state of what they tell of keeps a second one from being owed.
 DELETE FROM outbox
 WHERE status <> 'pending' AND closed_at < now() - make_interval(days => $1);

@@ -14,7 +14,7 @@ import structlog
 
 from app import texts
 from app.catalog import PLANS, Plan
-from app.clients.yookassa import Payment, YooKassa, YooKassaRefused, YooKassaUnavailable
+from app.clients.yookassa import DEADLINE_S, Payment, YooKassa, YooKassaRefused, YooKassaUnavailable
 from app.db import connection, transaction
 from app.flows.alerts import alert
 from app.repo import credits, outbox, payments, subscriptions, users
@@ -23,9 +23,6 @@ from app.repo.records import Connection, Pool
 from app.settings import Settings
 
 log = structlog.get_logger()
-
-RETRY_AFTER_S = 60.0
-"""An unknown create call is repeated with the same key and body after this (YooKassa: about once a minute)."""
 
 LINK_TRUSTED_S = 50 * 60
 """A link lives for about an hour; an older one is read back before it is shown again."""
@@ -55,6 +52,9 @@ class Billing:
         self._settings = settings
         self._yookassa = yookassa
         self._wake_delivery = wake_delivery
+        # An unknown create call is repeated with the same key and body, about once a minute as YooKassa asks;
+        # never while the one before may still be answered.
+        self._retry_after_s = DEADLINE_S + settings.payment_poll_after_s
 
     async def checkout(self, user_id: int, plan_key: str, return_url: str) -> Offer:
         """The link to pay for a plan: the same one while it is payable. Raises KeyError for no such plan."""
@@ -80,12 +80,12 @@ class Billing:
             found = await payments.open_of_plan(conn, user_id, plan.key, shop_id, test)
             if found is not None:
                 if found.status == "new":
-                    await payments.begin_attempt(conn, found.id, RETRY_AFTER_S)
+                    await payments.begin_attempt(conn, found.id, self._retry_after_s)
                 return found
             payment_id = uuid4()
             body = json.dumps(self._body(payment_id, user_id, plan, return_url), ensure_ascii=False)
             new = NewPurchase(payment_id, user_id, plan.key, plan.credits, plan.amount, shop_id, test, body)
-            await payments.insert(conn, new, RETRY_AFTER_S)
+            await payments.insert(conn, new, self._retry_after_s)
             stored = await payments.by_id(conn, payment_id)
         if stored is None:
             raise RuntimeError("a purchase vanished")
@@ -266,7 +266,7 @@ class Billing:
             purchase = await payments.by_id(conn, payment_id)
             if purchase is None:
                 return
-            if purchase.status == "new" and not await payments.begin_attempt(conn, payment_id, RETRY_AFTER_S):
+            if purchase.status == "new" and not await payments.begin_attempt(conn, payment_id, self._retry_after_s):
                 return
             purchase = await payments.by_id(conn, payment_id)
         if purchase is None:

@@ -29,8 +29,11 @@ from app.repo.records import Message, Pool, Result
 
 log = structlog.get_logger()
 
-LEASE_S = 120.0
-"""A deliverer has this long to fetch a result and send it."""
+LEASE_S = 40.0
+"""A deliverer has this long to fetch a result and send it; after a kill a message waits no longer."""
+
+PATIENCE_S = 35.0
+"""What takes longer is put off, before somebody else may claim it."""
 
 RESULT_PATIENCE_S = 3600
 """A result whose host cannot be reached for this long is given up, and its price given back."""
@@ -61,10 +64,11 @@ class Delivery:
         """Sends one message, or puts it off, parks it, or ends it."""
         structlog.contextvars.bind_contextvars(outbox_id=message.id, user_id=message.chat_id)
         try:
-            if message.kind == "picture":
-                await self._picture(message)
-            else:
-                await self._text(message)
+            async with asyncio.timeout(PATIENCE_S):
+                if message.kind == "picture":
+                    await self._picture(message)
+                else:
+                    await self._text(message)
         except TelegramRetryAfter as error:
             self._paused_until = time.monotonic() + error.retry_after
             await self._postpone(message, error.retry_after, error)
@@ -150,11 +154,11 @@ class Delivery:
         file = BufferedInputFile(data, "picture.png")
         if len(data) <= PHOTO_LIMIT:
             try:
-                sent = await self._bot.send_photo(chat_id, file, request_timeout=60)
+                sent = await self._bot.send_photo(chat_id, file, request_timeout=30)
                 return sent.photo[-1].file_id if sent.photo else ""
             except (TelegramBadRequest, TelegramEntityTooLarge) as error:
                 log.warning("delivery.photo_refused", error=error.message)
-        document: Sent = await self._bot.send_document(chat_id, file, request_timeout=60)
+        document: Sent = await self._bot.send_document(chat_id, file, request_timeout=30)
         return document.document.file_id if document.document else ""
 
     async def _finish_card(self, result: Result) -> None:

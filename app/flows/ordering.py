@@ -31,8 +31,11 @@ from app.settings import Settings
 log = structlog.get_logger()
 
 PROVIDER = "gen-api"
-LEASE_S = 60.0
-"""A submitter has this long to fetch and check the person's picture."""
+LEASE_S = 30.0
+"""A submitter has this long to fetch and check the person's picture; after a kill the order waits no longer."""
+
+SOURCE_PATIENCE_S = 25.0
+"""A picture that takes longer to fetch is tried again later, before somebody else may claim the order."""
 
 
 class Placed(Enum):
@@ -153,8 +156,9 @@ class Ordering:
     async def _source(self, claimed: Submission) -> Picture | None:
         buffer = BytesIO()
         try:
-            await self._bot.download(claimed.source_file_id, destination=buffer, timeout=30)
-            return await asyncio.to_thread(pictures.inspect, buffer.getvalue())
+            async with asyncio.timeout(SOURCE_PATIENCE_S):
+                await self._bot.download(claimed.source_file_id, destination=buffer)
+                return await asyncio.to_thread(pictures.inspect, buffer.getvalue())
         except pictures.NotAPicture:
             await self._fail_claimed(claimed, "not_a_picture")
         except pictures.TooLarge:
