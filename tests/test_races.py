@@ -1,0 +1,76 @@
+"""What happens at the same instant: each guard is shown to be what holds."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from app.repo import credits, generations, users
+from app.repo.generations import NewOrder
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
+    async with asyncpg.create_pool(database_url, min_size=10, max_size=20) as opened:
+        yield opened
+
+
+async def _order(pool: "asyncpg.Pool[asyncpg.Record]", user_id: int, key: str) -> str | None:
+    async with pool.acquire() as conn, conn.transaction():
+        await users.lock(conn, user_id)
+        new = NewOrder(user_id, key, "gpt-image-1", "512x512", 2, "кот", "file", None, 60)
+        generation_id = await generations.insert(conn, new)
+        if generation_id is None:
+            return None
+        if await credits.debit(conn, user_id, 2, "order", str(generation_id)) is None:
+            raise LookupError("too few")
+        return str(generation_id)
+
+
+async def test_a_balance_never_goes_below_zero_however_many_order_at_once(
+    pool: "asyncpg.Pool[asyncpg.Record]",
+) -> None:
+    """Twenty orders at once against ten credits: five go through."""
+    async with pool.acquire() as conn:
+        await users.touch(conn, 1)
+    results = await asyncio.gather(*(_order(pool, 1, str(uuid4())) for _ in range(20)), return_exceptions=True)
+    assert sum(isinstance(result, str) for result in results) == 5
+    assert all(isinstance(result, str | LookupError) for result in results)
+    async with pool.acquire() as conn:
+        assert await users.balance(conn, 1) == 0
+        assert await conn.fetchval("SELECT sum(delta) FROM ledger WHERE user_id = 1") == 0
+
+
+async def test_one_person_s_order_and_refund_cross_without_a_deadlock(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    """Orders and failures of the same person interleave; nothing is lost."""
+    async with pool.acquire() as conn:
+        await users.touch(conn, 1)
+    first = await _order(pool, 1, "first")
+    assert first is not None
+
+    async def fail() -> bool:
+        async with pool.acquire() as conn, conn.transaction():
+            await users.lock(conn, 1)
+            failed = await generations.fail(conn, first, "provider")  # type: ignore[arg-type]
+            if failed is None:
+                return False
+            return await credits.credit(conn, 1, failed.price, "order_refund", first) is not None
+
+    outcomes = await asyncio.gather(*(fail() for _ in range(10)), *(_order(pool, 1, f"more {n}") for n in range(3)))
+    assert [outcome for outcome in outcomes[:10] if outcome] == [True]
+    async with pool.acquire() as conn:
+        assert await users.balance(conn, 1) == 4
+
+
+async def test_a_worker_that_has_lost_its_lease_is_refused(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    """Paused past its lease, it can neither submit nor fail the order."""
+    async with pool.acquire() as conn:
+        await users.touch(conn, 1)
+        await _order(pool, 1, "card")
+        [stale] = await generations.claim_queued(conn, 5, 0)
+        [current] = await generations.claim_queued(conn, 5, 60)
+        assert not await generations.start_submitting(conn, stale)
+        assert await generations.fail_claimed(conn, stale.id, "file_gone", stale.attempt) is None
+        assert await generations.start_submitting(conn, current)
