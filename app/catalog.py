@@ -9,6 +9,9 @@ PRICE = 2
 WELCOME_CREDITS = 10
 """Credits a person gets once, at the first contact."""
 
+SUBSCRIPTION_DAYS = 30
+"""Days of subscription with every plan, whichever it was: a paid plan may have left the catalogue meanwhile."""
+
 PROMPT_LIMIT = 2000
 """Characters of a description: it fits into one Telegram message together with the card."""
 
@@ -34,12 +37,11 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A purchase: `amount` in kopecks, `credits` added, `days` of subscription."""
+    """A purchase: `amount` in kopecks, `credits` added."""
 
     key: str
     credits: int
     amount: int
-    days: int = 30
 
 
 def _gpt_image_1(prompt: str, size: Size) -> Mapping[str, str]:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Self
 
-import asyncpg
 from aiogram.webhook.aiohttp_server import BaseRequestHandler
 from aiohttp import web
 
@@ -42,7 +41,6 @@ class InFlight:
 
 
 SETTINGS: web.AppKey[Settings] = web.AppKey("settings", Settings)
-POOL: web.AppKey["asyncpg.Pool[asyncpg.Record]"] = web.AppKey("pool", asyncpg.Pool)
 ORDERING: web.AppKey[Ordering] = web.AppKey("ordering", Ordering)
 BILLING: web.AppKey[Billing] = web.AppKey("billing", Billing)
 TELEGRAM: web.AppKey[BaseRequestHandler] = web.AppKey("telegram", BaseRequestHandler)

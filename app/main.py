@@ -112,7 +112,7 @@ async def _run_bot(app: web.Application) -> AsyncIterator[None]:
         pool=pool, ordering=ordering, billing=billing, retention_days=settings.retention_days
     )
     secret = telegram_secret(settings.webhook_secret.get_secret_value())
-    app[keys.POOL], app[keys.ORDERING], app[keys.BILLING] = pool, ordering, billing
+    app[keys.ORDERING], app[keys.BILLING] = ordering, billing
     app[keys.TELEGRAM] = TelegramRoute(dispatcher, bot, secret, settings.max_updates)
     registered = asyncio.Event()
     app[keys.READINESS] = _readiness(pool, redis, registered)

@@ -126,7 +126,7 @@ RETURNING user_id, price;
 
 -- name: result
 -- A generation on its way to the person.
-SELECT id, user_id, size, status, request_id, result_url, result_refreshed, card_message_id, ready_at
+SELECT id, user_id, size, status, request_id, result_url, result_refreshed, card_message_id
 FROM generations WHERE id = $1;
 
 -- name: refresh_result

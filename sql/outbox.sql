@@ -16,7 +16,7 @@ WHERE id IN (
     LIMIT $1
     FOR UPDATE SKIP LOCKED
 )
-RETURNING id, chat_id, kind, ref, payload, attempt, extract(epoch FROM now() - created_at)::float8 AS age_s;
+RETURNING id, chat_id, kind, ref, payload, attempt;
 
 -- name: close
 -- Ends a message as sent or dropped; refuses (no row) one that has ended. No lease is asked for: sent is sent.

@@ -67,12 +67,13 @@ WHERE id = $1 AND status IN ('new', 'pending', 'abandoned')
 RETURNING id;
 
 -- name: claim
--- Takes open purchases whose turn it is to be asked about, and sets the next turn, ever later.
+-- Takes open purchases of this shop whose turn it is to be asked about, and sets the next turn, ever later.
+-- One of another shop is left alone: its body sent here would be a payment that can only go to review.
 UPDATE payments
 SET polls = polls + 1, poll_at = now() + make_interval(secs => LEAST($2 * power(1.5, LEAST(polls, 20)), 3600))
 WHERE id IN (
     SELECT id FROM payments
-    WHERE status IN ('new', 'pending') AND poll_at <= now()
+    WHERE status IN ('new', 'pending') AND poll_at <= now() AND shop_id = $3 AND test = $4
     ORDER BY poll_at
     LIMIT $1
     FOR UPDATE SKIP LOCKED

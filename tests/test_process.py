@@ -54,8 +54,10 @@ async def test_sigterm_with_an_order_in_flight_exits_0_within_ten_seconds(databa
             assert await process.wait() == 0
         assert time.monotonic() - told_at < 10
         db = await asyncpg.connect(database_url)
-        assert await db.fetchval("SELECT status = 'queued' AND claimable_at <= now() FROM generations")
-        await db.close()
+        try:
+            assert await db.fetchval("SELECT status = 'queued' AND claimable_at <= now() FROM generations")
+        finally:
+            await db.close()
     finally:
         if process.returncode is None:
             process.kill()

@@ -1,11 +1,14 @@
 """A purchase, from the plan to the credits, over real HTTP."""
 
 import asyncio
+import json
+import time
 from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
 
+from app.clients.yookassa import YooKassa, YooKassaUnavailable
 from sandbox.telegram import Person
 from tests.world import World, world
 
@@ -143,3 +146,96 @@ async def test_refunds_take_their_share_and_never_more_than_there_is(bot: World)
     assert tuple(row) == ("refunded", 5, 5)
     await person.send_text("/status")
     await bot.says(person, lambda message: "Активной подписки нет" in (message.text or ""))
+
+
+async def test_a_payment_whose_metadata_names_another_user_changes_nothing(bot: World) -> None:
+    """200, a warning in the log, and the purchase stays as it was."""
+    person = bot.person()
+    payment = await choose(bot, person)
+    bot.yookassa.payments[payment]["metadata"]["user_id"] = "999"
+    assert await bot.yookassa.pay(payment) == 200
+    assert await bot.credits(person) == 10
+    assert await bot.db.fetchval("SELECT status FROM payments") == "pending"
+
+
+async def test_a_paid_plan_that_has_left_the_catalogue_is_credited(bot: World) -> None:
+    """The row holds what was bought."""
+    person = bot.person()
+    payment = await choose(bot, person)
+    await bot.db.execute("UPDATE payments SET plan = 'of-last-year'")
+    assert await bot.yookassa.pay(payment) == 200
+    assert await bot.credits(person) == 20
+
+
+async def test_what_comes_after_the_end_of_a_purchase_is_answered_and_changes_nothing(bot: World) -> None:
+    """Paid and refunded at YooKassa, canceled here: 200, or it would be redelivered for a day."""
+    person = bot.person()
+    payment = await choose(bot, person)
+    await bot.db.execute("UPDATE payments SET status = 'canceled', poll_at = NULL")
+    assert await bot.yookassa.pay(payment) == 200
+    assert await bot.yookassa.refund(payment) == 200
+    assert await bot.credits(person) == 10
+    assert await bot.db.fetchval("SELECT status FROM payments") == "canceled"
+
+
+async def test_a_link_that_nobody_waited_for_is_owed_and_told_once(database_url: str, redis_url: str) -> None:
+    """The worker repeats the pair; the second press on the plan shows the same link, owing no second message."""
+    async with world(database_url, redis_url, payment_poll_after_s=0.1) as bot:
+        person = bot.person()
+        bot.yookassa.fault("payments.create", drop=True, handled=True)
+        await person.send_text("/buy_subscription")
+        offer = await bot.says(person, lambda message: message.button("200 ₽"))
+        await person.press(offer.id, "200 ₽")
+        await bot.db.execute("UPDATE payments SET poll_at = now() WHERE status = 'new'")
+        await bot.says(person, lambda message: "Ссылка для оплаты готова" in (message.text or ""))
+        assert len(bot.yookassa.payments) == 1
+
+
+async def test_a_link_that_the_second_press_won_is_not_owed_as_well(bot: World) -> None:
+    """Whoever presses is shown the link; the outbox holds none."""
+    person = bot.person()
+    bot.yookassa.fault("payments.create", drop=True, handled=True)
+    await person.send_text("/buy_subscription")
+    offer = await bot.says(person, lambda message: message.button("200 ₽"))
+    await person.press(offer.id, "200 ₽")
+    await choose(bot, person)
+    assert await bot.db.fetchval("SELECT count(*) FROM outbox WHERE kind = 'payment_link'") == 0
+
+
+async def test_a_receipt_goes_with_every_payment_of_a_shop_that_sends_them(database_url: str, redis_url: str) -> None:
+    """54-FZ: the plan's amount, the VAT code of the settings, full payment, a service."""
+    email = "shop@example.com"
+    async with world(database_url, redis_url, yookassa_receipt_email=email, yookassa_vat_code=4) as bot:
+        await choose(bot, bot.person())
+        receipt = json.loads(await bot.db.fetchval("SELECT request FROM payments"))["receipt"]
+    assert receipt["customer"] == {"email": email}
+    [item] = receipt["items"]
+    assert item["amount"] == {"value": "200.00", "currency": "RUB"}
+    assert (item["vat_code"], item["payment_mode"], item["payment_subject"]) == (4, "full_payment", "service")
+
+
+async def test_a_yookassa_that_drips_holds_neither_the_caller_nor_a_thread(
+    bot: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A header byte at a time defeats timeouts that are per read; the deadline shuts the socket."""
+    monkeypatch.setattr("app.clients.yookassa.DEADLINE_S", 1.0)
+
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            for byte in b"HTTP/1.1 200 OK\r\nX-Drip: " + b"x" * 30:
+                writer.write(bytes([byte]))
+                await writer.drain()
+                await asyncio.sleep(0.3)
+        except OSError:
+            pass
+        finally:
+            writer.close()
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        kassa = YooKassa(bot.settings.model_copy(update={"yookassa_api_url": f"http://127.0.0.1:{port}"}))
+        started = time.monotonic()
+        with pytest.raises(YooKassaUnavailable):
+            await kassa.get_payment("22e12f66")
+        await asyncio.to_thread(kassa._threads.shutdown, wait=True)
+        assert time.monotonic() - started < 4

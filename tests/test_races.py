@@ -7,8 +7,9 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from app.repo import credits, generations, users
+from app.repo import credits, generations, payments, users
 from app.repo.generations import NewOrder
+from app.repo.payments import NewPurchase
 
 
 @pytest.fixture
@@ -41,6 +42,32 @@ async def test_a_balance_never_goes_below_zero_however_many_order_at_once(
     async with pool.acquire() as conn:
         assert await users.balance(conn, 1) == 0
         assert await conn.fetchval("SELECT sum(delta) FROM ledger WHERE user_id = 1") == 0
+
+
+async def test_twenty_first_contacts_at_once_are_one_welcome(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    """ON CONFLICT lets the others pass without an error; the ledger holds one entry."""
+
+    async def touch() -> bool:
+        async with pool.acquire() as conn:
+            return (await users.touch(conn, 1)).created
+
+    created = await asyncio.gather(*(touch() for _ in range(20)))
+    assert sum(created) == 1
+    async with pool.acquire() as conn:
+        assert await users.balance(conn, 1) == 10
+        assert await conn.fetchval("SELECT count(*) FROM ledger") == 1
+
+
+async def test_a_worker_repeats_purchases_of_its_own_shop_only(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    """After a change of the shop, an old body sent to the new one would be a payment that goes to review."""
+    ids = {}
+    async with pool.acquire() as conn:
+        await users.touch(conn, 1)
+        for shop, test in (("old", True), ("new", False), ("new", True)):
+            ids[shop, test] = uuid4()
+            new = NewPurchase(ids[shop, test], 1, "p200", 10, 20_000, shop, test, "{}")
+            await payments.insert(conn, new, retry_after_s=0)
+        assert await payments.claim(conn, 5, 60, "new", True) == [ids["new", True]]
 
 
 async def test_one_person_s_order_and_refund_cross_without_a_deadlock(pool: "asyncpg.Pool[asyncpg.Record]") -> None:

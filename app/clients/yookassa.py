@@ -5,15 +5,20 @@ See docs/adr/0004-yookassa-sdk-threads.md.
 
 import asyncio
 import json
+import socket
+import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from yookassa import Configuration
 from yookassa.client import ApiClient
 
@@ -114,9 +119,15 @@ class _Client(ApiClient):  # type: ignore[misc]
         """The JSON of a 200. The SDK's `request` is passed by: it turns a lost connection into AttributeError."""
         if time.monotonic() > deadline:
             raise YooKassaUnavailable("no free thread in time")
+        line = _Line()
+        cut = threading.Timer(deadline - time.monotonic(), line.cut)
+        cut.daemon = True
+        cut.start()
         try:
             with requests.Session() as session:
                 session.trust_env = False
+                session.mount("https://", line)
+                session.mount("http://", line)
                 response = session.request(
                     method,
                     self.endpoint + path,
@@ -129,6 +140,8 @@ class _Client(ApiClient):  # type: ignore[misc]
                 content = _read(response, deadline)
         except requests.RequestException as error:
             raise YooKassaUnavailable(type(error).__name__) from None
+        finally:
+            cut.cancel()
         status = response.status_code
         if 400 <= status < 500 and status not in (408, 409, 429):
             raise YooKassaRefused(status, content[:300].decode("utf-8", "replace"))
@@ -138,6 +151,65 @@ class _Client(ApiClient):  # type: ignore[misc]
             return json.loads(content)
         except ValueError as error:
             raise YooKassaUnavailable("an answer that is no JSON") from error
+
+
+class _Line(HTTPAdapter):
+    """The one connection of a call. requests' timeouts are per read, so a peer that drips bytes would hold the
+    thread, and with it the end of the process, for ever: `cut` shuts the socket down under it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._late = False
+        super().__init__(max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        line = self
+
+        class Plain(HTTPConnection):
+            def connect(self) -> None:
+                super().connect()
+                line.hold(self.sock)
+
+        class Secure(HTTPSConnection):
+            def _new_conn(self) -> socket.socket:
+                # Before the handshake, which may drip as well.
+                return line.hold(super()._new_conn())
+
+        pools = self.poolmanager.pool_classes_by_scheme
+        made = {}
+        for scheme, connection in (("http", Plain), ("https", Secure)):
+            made[scheme] = type("Pool", (pools[scheme],), {"ConnectionCls": connection})
+        self.poolmanager.pool_classes_by_scheme = made
+
+    def hold(self, sock: socket.socket) -> socket.socket:
+        """Remembers the socket, or shuts it at once where the deadline is past."""
+        with self._lock:
+            # A duplicate: TLS takes the original's descriptor away.
+            self._socket = sock.dup()
+            if self._late:
+                self._shut()
+        return sock
+
+    def cut(self) -> None:
+        """The deadline: whatever reads or writes on the socket fails now."""
+        with self._lock:
+            self._late = True
+            self._shut()
+
+    def close(self) -> None:
+        """Frees the duplicate too."""
+        super().close()
+        with self._lock:
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
+
+    def _shut(self) -> None:
+        if self._socket is not None:
+            with suppress(OSError):  # the peer was faster
+                self._socket.shutdown(socket.SHUT_RDWR)
 
 
 def _read(response: requests.Response, deadline: float) -> bytes:

@@ -3,6 +3,7 @@
 YooKassa's word is read from YooKassa by id; what a notification claims only says where to look.
 """
 
+import asyncio
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from uuid import UUID, uuid4
 import structlog
 
 from app import texts
-from app.catalog import PLANS, Plan
+from app.catalog import PLANS, SUBSCRIPTION_DAYS, Plan
 from app.clients.yookassa import DEADLINE_S, Payment, YooKassa, YooKassaRefused, YooKassaUnavailable
 from app.db import connection, transaction
 from app.flows.alerts import alert
@@ -26,6 +27,9 @@ log = structlog.get_logger()
 
 LINK_TRUSTED_S = 50 * 60
 """A link lives for about an hour; an older one is read back before it is shown again."""
+
+CHECKOUT_PATIENCE_S = 12.0
+"""A press is answered within 15 s (CONTRACT), even where a link is read back and a new one made."""
 
 
 class Checkout(Enum):
@@ -58,7 +62,15 @@ class Billing:
 
     async def checkout(self, user_id: int, plan_key: str, return_url: str) -> Offer:
         """The link to pay for a plan: the same one while it is payable. Raises KeyError for no such plan."""
-        plan = PLANS[plan_key]
+        try:
+            async with asyncio.timeout(CHECKOUT_PATIENCE_S) as patience:
+                return await self._checkout(user_id, PLANS[plan_key], return_url)
+        except TimeoutError:
+            if not patience.expired():
+                raise
+            return Offer(Checkout.LATER)
+
+    async def _checkout(self, user_id: int, plan: Plan, return_url: str) -> Offer:
         purchase = await self._open(user_id, plan, return_url)
         if purchase.status == "pending":
             if purchase.link_age_s < LINK_TRUSTED_S:
@@ -70,7 +82,7 @@ class Billing:
             purchase = await self._open(user_id, plan, return_url)
             if purchase.status == "pending":
                 return Offer(Checkout.LINK, purchase.confirmation_url)
-        return await self._create(purchase)
+        return await self._create(purchase, owed=False)
 
     async def _open(self, user_id: int, plan: Plan, return_url: str) -> Purchase:
         """The open purchase of this plan, or a new one, stored before YooKassa hears of it."""
@@ -117,8 +129,11 @@ class Billing:
             }
         return body
 
-    async def _create(self, purchase: Purchase) -> Offer:
-        """Sends the stored body under the purchase's own key: however often, it is one payment."""
+    async def _create(self, purchase: Purchase, *, owed: bool) -> Offer:
+        """Sends the stored body under the purchase's own key: however often, it is one payment.
+
+        `owed`: nobody waits for the link, so it goes to the person through the outbox.
+        """
         try:
             payment = await self._yookassa.create_payment(json.loads(purchase.request), str(purchase.id))
         except YooKassaUnavailable as error:
@@ -133,7 +148,7 @@ class Billing:
                 await alert(conn, self._settings.admin_ids, f"checkout:{purchase.id}", text)
             self._wake_delivery()
             return Offer(Checkout.REFUSED if refused else Checkout.LATER)
-        await self._apply(purchase.id, payment)
+        await self._apply(purchase.id, payment, owed=owed)
         if payment.status == "pending" and payment.confirmation_url:
             return Offer(Checkout.LINK, payment.confirmation_url)
         return Offer(Checkout.LATER)
@@ -165,7 +180,7 @@ class Billing:
         await self._apply(purchase.id, payment)
         return True
 
-    async def _apply(self, payment_id: UUID, payment: Payment) -> None:
+    async def _apply(self, payment_id: UUID, payment: Payment, *, owed: bool = True) -> None:
         """Brings our row to what YooKassa says, in one transaction; anything that was there before stays."""
         async with transaction(self._pool) as conn:
             purchase = await payments.by_id(conn, payment_id)
@@ -181,16 +196,16 @@ class Billing:
             elif payment.status == "canceled":
                 await self._canceled(conn, purchase, payment)
             elif payment.status == "pending":
-                await self._linked(conn, purchase, payment)
+                await self._linked(conn, purchase, payment, owed)
             else:
                 log.warning("payment.odd_status", payment_id=str(payment_id), status=payment.status)
         self._wake_delivery()
 
-    async def _linked(self, conn: Connection, purchase: Purchase, payment: Payment) -> None:
+    async def _linked(self, conn: Connection, purchase: Purchase, payment: Payment, owed: bool) -> None:
         poll_after = self._settings.payment_poll_after_s
         if await payments.link(conn, purchase.id, payment.id, payment.confirmation_url, poll_after):
             log.info("payment.pending", payment_id=str(purchase.id), provider_id=payment.id)
-            if purchase.attempts > 1 and payment.confirmation_url:
+            if owed and payment.confirmation_url:
                 payload = {
                     "payment_id": str(purchase.id),
                     "plan": purchase.plan,
@@ -215,11 +230,13 @@ class Billing:
         if await payments.succeed(conn, purchase.id, payment.id):
             ref = str(purchase.id)
             balance = await credits.credit(conn, purchase.user_id, purchase.credits, "purchase", ref)
-            days = PLANS[purchase.plan].days
-            until = await subscriptions.extend(conn, purchase.id, purchase.user_id, purchase.plan, days)
+            until = await subscriptions.extend(conn, purchase.id, purchase.user_id, purchase.plan, SUBSCRIPTION_DAYS)
             payload = {"credits": purchase.credits, "balance": balance, "until": texts.day(until)}
             await outbox.put(conn, purchase.user_id, "payment_succeeded", ref, payload)
             log.info("payment.succeeded", payment_id=ref, user_id=purchase.user_id, credits=purchase.credits)
+        elif purchase.status not in ("succeeded", "refunded"):
+            log.error("payment.late", payment_id=str(purchase.id), status=purchase.status)
+            return
         if payment.refunded > purchase.refunded:
             await self._refunded(conn, purchase, payment)
 
@@ -254,7 +271,8 @@ class Billing:
     async def claim(self, limit: int) -> Sequence[UUID]:
         """Open purchases whose turn it is to be asked about."""
         async with connection(self._pool) as conn:
-            return await payments.claim(conn, limit, self._settings.payment_poll_after_s)
+            shop_id, test = self._settings.yookassa_shop_id, self._settings.yookassa_test
+            return await payments.claim(conn, limit, self._settings.payment_poll_after_s, shop_id, test)
 
     async def reconcile(self, payment_id: UUID) -> None:
         """Repeats an unanswered create call, or asks how a payment stands."""
@@ -272,7 +290,7 @@ class Billing:
         if purchase is None:
             return
         if purchase.status == "new":
-            await self._create(purchase)
+            await self._create(purchase, owed=True)
         elif purchase.status == "pending":
             try:
                 await self._read_back(purchase)

@@ -35,8 +35,9 @@ LEASE_S = 40.0
 PATIENCE_S = 35.0
 """What takes longer is put off, before somebody else may claim it."""
 
-RESULT_PATIENCE_S = 3600
-"""A result whose host cannot be reached for this long is given up, and its price given back."""
+LAST_ATTEMPT = 20
+"""A result that cannot be fetched is given up after so many tries, and its price given back: about an hour of the
+back-off (2, 4, … 256, then 300 s each). Counted in tries, so that the time a person blocks the bot does not count."""
 
 PHOTO_LIMIT = 10 * 1024 * 1024
 """What sendPhoto takes (Bot API); a larger picture goes as a document."""
@@ -102,7 +103,12 @@ class Delivery:
         if result is None or result.status != "ready":
             await self._close(message, "dropped")
             return
-        data = await self._fetch(message, result)
+        try:
+            data = await self._fetch(message, result)
+        except (Unreachable, genapi.Unavailable):
+            if message.attempt < LAST_ATTEMPT:
+                raise
+            data = None
         if data is None:
             await self._give_up(message, result, "no_picture")
             return
@@ -127,10 +133,6 @@ class Delivery:
         except pictures.NotAPicture:
             log.warning("delivery.no_picture", generation_id=message.ref)
             return None
-        except Unreachable:
-            if message.age_s > RESULT_PATIENCE_S:
-                return None
-            raise
         except LinkDead as error:
             log.warning("delivery.link_dead", generation_id=message.ref, error=str(error))
         fresh = await self._fresh(result)

@@ -38,6 +38,8 @@ class Acquaintance(BaseMiddleware):
             structlog.contextvars.bind_contextvars(user_id=person.id)
             async with connection(self._pool) as conn:
                 touched = await users.touch(conn, person.id)
+            if touched.created:
+                log.info("person.arrived")
             if touched.unparked:
                 self._wake_delivery()
         return await handler(event, data)

@@ -123,9 +123,9 @@ async def review(conn: Connection, payment_id: UUID, provider_id: str, reason: s
     return await conn.fetchval(_REVIEW, payment_id, provider_id, reason) is not None
 
 
-async def claim(conn: Connection, limit: int, poll_after_s: float) -> list[UUID]:
-    """Takes up to `limit` open purchases whose turn it is."""
-    return [row["id"] for row in await conn.fetch(_CLAIM, limit, poll_after_s)]
+async def claim(conn: Connection, limit: int, poll_after_s: float, shop_id: str, test: bool) -> list[UUID]:
+    """Takes up to `limit` open purchases of this shop whose turn it is."""
+    return [row["id"] for row in await conn.fetch(_CLAIM, limit, poll_after_s, shop_id, test)]
 
 
 async def abandon(conn: Connection, payment_id: UUID) -> bool:

@@ -1,7 +1,6 @@
 """Rows as the rest of the program sees them."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -57,12 +56,11 @@ class Result:
     result_url: str
     result_refreshed: bool
     card_message_id: int | None
-    ready_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """An outbox row claimed by a worker; `attempt` is its lease, `age_s` its age in seconds."""
+    """An outbox row claimed by a worker; `attempt` is its lease."""
 
     id: int
     chat_id: int
@@ -70,4 +68,3 @@ class Message:
     ref: str
     payload: str
     attempt: int
-    age_s: float

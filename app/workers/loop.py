@@ -35,12 +35,6 @@ class Worker[T]:
         """Makes the worker look for work now."""
         self._woken.set()
 
-    async def run_once(self) -> int:
-        """Claims what is due and handles it to the end; how many pieces there were."""
-        items = await self._claim(self._slots)
-        await asyncio.gather(*(self._guarded(item) for item in items))
-        return len(items)
-
     async def run(self) -> None:
         """Works until `stop`; a claim that fails is tried again at the next tick."""
         while not self._stopping:
