@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 
@@ -16,29 +16,39 @@ _JOURNAL = 200
 _PICTURES = {b"\x89PNG": "image/png", b"\xff\xd8": "image/jpeg", b"RIFF": "image/webp"}
 
 
-class PageServer:
-    """Serves the page for one FakeTelegram and the journals of all the services."""
+class Part(Protocol):
+    """Something else on the page with an API of its own."""
 
-    def __init__(self, telegram: FakeTelegram, services: Sequence[Server]) -> None:
-        self._telegram, self._services = telegram, services
+    def routes(self, router: web.UrlDispatcher) -> None:
+        """Register its handlers."""
+
+
+class PageServer:
+    """Serves the page for one FakeTelegram, the journals of all the services and the page's other `parts`."""
+
+    def __init__(self, telegram: FakeTelegram, services: Sequence[Server], parts: Sequence[Part] = ()) -> None:
+        self._telegram, self._services, self._parts = telegram, services, parts
         self._listeners: set[asyncio.Event] = set()
         self._journal: list[Call] = []
         self._seen = {id(service): 0 for service in services}
         self._runner: web.AppRunner | None = None
         self.port = 0
         for service in services:
-            service.on_change = self._changed
+            service.watchers.append(self._changed)
 
     async def start(self, first: int) -> None:
         """Listen on the first free loopback port from `first` up."""
         app = web.Application(client_max_size=64 * 2**20)
         app.router.add_get("/", self._index)
         app.router.add_get("/api/events", self._events)
+        app.router.add_get("/api/journal", self._calls)
         app.router.add_get("/api/state/{person}", self._state)
         app.router.add_get("/api/media/{person}/{message}", self._media)
         app.router.add_post("/api/send/{person}", self._send)
         app.router.add_post("/api/press/{person}", self._press)
         app.router.add_static("/page/", _PAGE)
+        for part in self._parts:
+            part.routes(app.router)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         for port in range(first, first + 200):
@@ -87,9 +97,11 @@ class PageServer:
                 "people": people,
                 "messages": [_message(message) for message in chat],
                 "answers": self._telegram.answers[-20:],
-                "journal": [asdict(call) for call in self._journal[-_JOURNAL:]],
             }
         )
+
+    async def _calls(self, _request: web.Request) -> web.StreamResponse:
+        return web.json_response([asdict(call) for call in self._journal[-_JOURNAL:]])
 
     async def _media(self, request: web.Request) -> web.StreamResponse:
         chat = self._telegram.chat(int(request.match_info["person"]))

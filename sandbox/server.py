@@ -70,7 +70,7 @@ class Server:
         self._change = asyncio.Event()
         self._runner: web.AppRunner | None = None
         self._http: aiohttp.ClientSession | None = None
-        self.on_change: Callable[[], None] = lambda: None
+        self.watchers: list[Callable[[], None]] = []
 
     async def start(self, port: int = 0) -> None:
         """Listen on 127.0.0.1; port 0 takes a free one."""
@@ -164,10 +164,11 @@ class Server:
             return found
 
     def changed(self) -> None:
-        """Wake everybody in `wait_for`."""
+        """Wake everybody in `wait_for` and tell the watchers."""
         self._change.set()
         self._change = asyncio.Event()
-        self.on_change()
+        for watcher in self.watchers:
+            watcher()
 
     def spawn(self, work: Any) -> "asyncio.Task[Any]":
         """Run a coroutine until it ends or the server stops."""

@@ -1,4 +1,3 @@
-"use strict";
 const $ = (id) => document.getElementById(id);
 const make = (tag, properties = {}, ...children) => {
   const element = Object.assign(document.createElement(tag), properties);
@@ -7,7 +6,7 @@ const make = (tag, properties = {}, ...children) => {
 };
 
 let person = 101;
-let drawn = { messages: "", journal: 0 };
+let drawn = "";
 const pressed = new Map();
 
 function message(m) {
@@ -41,12 +40,6 @@ function toast(text) {
 
 function toEnd() { $("messages").scrollTop = $("messages").scrollHeight; }
 
-function call(c) {
-  const line = make("summary", {}, `${c.status || "…"} ${c.service} ${c.method} ${c.route}`);
-  if (c.status >= 400) line.className = "bad";
-  return make("li", {}, make("details", {}, line, make("pre", {}, c.path + "\n" + c.body)));
-}
-
 async function draw() {
   const who = person;
   const state = await (await fetch(`/api/state/${who}`)).json();
@@ -54,15 +47,10 @@ async function draw() {
   $("people").replaceChildren(...state.people.map((p) =>
     make("button", { ariaPressed: p.id === person, onclick: () => { person = p.id; draw(); } }, p.name)));
   const messages = person + JSON.stringify(state.messages);
-  if (messages !== drawn.messages) {
-    drawn.messages = messages;
+  if (messages !== drawn) {
+    drawn = messages;
     $("messages").replaceChildren(...state.messages.map(message));
     toEnd();
-  }
-  const journal = JSON.stringify(state.journal);
-  if (journal !== drawn.journal) {
-    drawn.journal = journal;
-    $("journal").replaceChildren(...state.journal.reverse().map(call));
   }
   for (const answer of state.answers) {
     if (pressed.delete(answer.id) && answer.text) toast(answer.text);
