@@ -19,7 +19,8 @@ async def open_pool(settings: Settings) -> Pool:
         min_size=2,
         max_size=settings.db_pool_size,
         timeout=WAIT_S,
-        command_timeout=WAIT_S,
+        # The server ends a slow statement first; this is for a server that is gone
+        command_timeout=WAIT_S + 1,
         server_settings={
             "application_name": "picture-bot",
             "timezone": "UTC",

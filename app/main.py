@@ -25,6 +25,7 @@ from app.clients.genapi import GenApi
 from app.clients.results import Results
 from app.clients.yookassa import YooKassa
 from app.db import connection, open_pool
+from app.flood import Flood, MemoryFlood, RedisFlood
 from app.flows.billing import Billing
 from app.flows.delivery import Delivery
 from app.flows.ordering import Ordering
@@ -96,7 +97,7 @@ async def _run_bot(app: web.Application) -> AsyncIterator[None]:
 
     ordering = Ordering(pool, settings, gen_api, bot, lambda: submitter.wake(), lambda: deliverer.wake())
     billing = Billing(pool, settings, kassa, lambda: deliverer.wake())
-    delivery = Delivery(pool, bot, results, gen_api, ordering)
+    delivery = Delivery(pool, bot, results, gen_api, ordering, lambda: deliverer.wake())
     submitter = Worker("submit", ordering.claim, ordering.submit, 8, settings.worker_tick_s)
     reconciler = Worker("reconcile", ordering.claim_questions, ordering.reconcile, 8, settings.worker_tick_s)
     deliverer = Worker("deliver", delivery.claim, delivery.deliver, 8, settings.worker_tick_s)
@@ -113,7 +114,7 @@ async def _run_bot(app: web.Application) -> AsyncIterator[None]:
     )
     secret = telegram_secret(settings.webhook_secret.get_secret_value())
     app[keys.ORDERING], app[keys.BILLING] = ordering, billing
-    app[keys.TELEGRAM] = TelegramRoute(dispatcher, bot, secret, settings.max_updates)
+    app[keys.TELEGRAM] = TelegramRoute(dispatcher, bot, secret, settings.max_updates, _flood(settings, redis, bot))
     registered = asyncio.Event()
     app[keys.READINESS] = _readiness(pool, redis, registered)
 
@@ -167,6 +168,11 @@ async def _redis(settings: Settings) -> Redis | None:
             log.warning("redis.waiting", error=repr(error), next_try_s=delay)
         await asyncio.sleep(delay)
         delay = min(delay * 2, 10)
+
+
+def _flood(settings: Settings, redis: Redis | None, bot: Bot) -> Flood:
+    burst, per_s = settings.flood_burst, settings.flood_per_s
+    return RedisFlood(redis, bot.id, burst, per_s) if redis is not None else MemoryFlood(burst, per_s)
 
 
 def _dispatcher(settings: Settings, redis: Redis | None, pool: Pool, deliverer: Worker[Any]) -> Dispatcher:

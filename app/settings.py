@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     db_pool_size: int = Field(default=10, ge=2)
     max_updates: int = Field(default=64, ge=1)
     max_waiting_orders: int = Field(default=500, ge=1)
+    flood_burst: int = Field(default=60, ge=1)
+    flood_per_s: float = Field(default=5, gt=0)
 
     @cached_property
     def yookassa_test(self) -> bool:

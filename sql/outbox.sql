@@ -6,17 +6,36 @@ ON CONFLICT (kind, ref) DO NOTHING
 RETURNING id;
 
 -- name: claim
--- Leases the messages that are due, results first; passes over those that another worker is taking.
+-- Leases messages that are due, results first and one a chat; none while Telegram has told the bot to wait, and none
+-- for the chats in $3, which were written to just now. Passes over those that another worker is taking.
 UPDATE outbox
 SET attempt = attempt + 1, due_at = now() + make_interval(secs => $2)
 WHERE id IN (
     SELECT id FROM outbox
     WHERE status = 'pending' AND due_at <= now()
+      AND NOT EXISTS (SELECT FROM pauses WHERE service = 'telegram' AND until > now())
+      AND id IN (
+        SELECT id FROM (
+            SELECT id, row_number() OVER (PARTITION BY chat_id ORDER BY urgent DESC, due_at, id) AS place
+            FROM (
+                SELECT id, chat_id, urgent, due_at FROM outbox
+                WHERE status = 'pending' AND due_at <= now() AND chat_id <> ALL ($3::bigint[])
+                ORDER BY urgent DESC, due_at
+                LIMIT 500
+            ) AS due
+        ) AS placed
+        WHERE place = 1
+      )
     ORDER BY urgent DESC, due_at
     LIMIT $1
     FOR UPDATE SKIP LOCKED
 )
 RETURNING id, chat_id, kind, ref, payload, attempt;
+
+-- name: pause
+-- Nothing is claimed for some seconds, by any replica; a longer pause stays.
+INSERT INTO pauses (service, until) VALUES ('telegram', now() + make_interval(secs => $1))
+ON CONFLICT (service) DO UPDATE SET until = GREATEST(pauses.until, EXCLUDED.until);
 
 -- name: close
 -- Ends a message as sent or dropped; refuses (no row) one that has ended. No lease is asked for: sent is sent.

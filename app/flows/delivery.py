@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import structlog
@@ -39,6 +38,9 @@ LAST_ATTEMPT = 20
 """A result that cannot be fetched is given up after so many tries, and its price given back: about an hour of the
 back-off (2, 4, … 256, then 300 s each). Counted in tries, so that the time a person blocks the bot does not count."""
 
+CHAT_PACE_S = 1.0
+"""A chat is written to no more often (FACTS: one message a second and chat)."""
+
 PHOTO_LIMIT = 10 * 1024 * 1024
 """What sendPhoto takes (Bot API); a larger picture goes as a document."""
 
@@ -46,20 +48,23 @@ PHOTO_LIMIT = 10 * 1024 * 1024
 class Delivery:
     """Sends what the outbox owes."""
 
-    def __init__(self, pool: Pool, bot: Bot, results: Results, gen_api: GenApi, ordering: Ordering) -> None:
+    def __init__(
+        self, pool: Pool, bot: Bot, results: Results, gen_api: GenApi, ordering: Ordering, wake: Callable[[], None]
+    ) -> None:
         self._pool = pool
         self._bot = bot
         self._results = results
         self._gen_api = gen_api
         self._ordering = ordering
-        self._paused_until = 0.0
+        self._wake = wake
+        self._resting: set[int] = set()
 
     async def claim(self, limit: int) -> Sequence[Message]:
-        """Leases messages that are due; none while Telegram has told the bot to wait."""
-        if time.monotonic() < self._paused_until:
-            return ()
+        """Leases messages that are due, one a chat; none while Telegram has told the bot to wait."""
         async with connection(self._pool) as conn:
-            return await outbox.claim(conn, limit, LEASE_S)
+            messages = await outbox.claim(conn, limit, LEASE_S, self._resting)
+        self._resting.update(message.chat_id for message in messages)
+        return messages
 
     async def deliver(self, message: Message) -> None:
         """Sends one message, or puts it off, parks it, or ends it."""
@@ -71,7 +76,9 @@ class Delivery:
                 else:
                     await self._text(message)
         except TelegramRetryAfter as error:
-            self._paused_until = time.monotonic() + error.retry_after
+            # Telegram does not say whether it means the chat or the bot: all of it pauses, every replica
+            async with connection(self._pool) as conn:
+                await outbox.pause(conn, error.retry_after)
             await self._postpone(message, error.retry_after, error)
         except TelegramForbiddenError as error:
             log.info("delivery.parked", error=error.message)
@@ -82,6 +89,12 @@ class Delivery:
         except asyncio.CancelledError:
             await self._postpone(message, 0, None)
             raise
+        finally:
+            asyncio.get_running_loop().call_later(CHAT_PACE_S, self._rested, message.chat_id)
+
+    def _rested(self, chat_id: int) -> None:
+        self._resting.discard(chat_id)
+        self._wake()
 
     async def _text(self, message: Message) -> None:
         payload = json.loads(message.payload)

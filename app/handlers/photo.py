@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 from aiogram import Bot, F, Router
-from aiogram.exceptions import TelegramBadRequest
+from aiogram.exceptions import TelegramAPIError
 from aiogram.filters import Command, StateFilter
 from aiogram.fsm.context import FSMContext
 from aiogram.fsm.state import State, StatesGroup
@@ -208,7 +208,7 @@ async def _old_card(query: CallbackQuery, callback_data: CardPress, ordering: Or
 
 
 async def _edit(bot: Bot, query: CallbackQuery, text: str, markup: InlineKeyboardMarkup | None) -> None:
-    """Shows the card's new face; a message that is gone or already says so is no fault."""
+    """Shows the card's new face. Its state is stored already, so a face that cannot be shown is no fault."""
     if query.message is None:
         return
     try:
@@ -218,7 +218,7 @@ async def _edit(bot: Bot, query: CallbackQuery, text: str, markup: InlineKeyboar
             message_id=query.message.message_id,
             reply_markup=markup,
         )
-    except TelegramBadRequest as error:
+    except TelegramAPIError as error:
         log.info("card.not_edited", error=error.message)
 
 

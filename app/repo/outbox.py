@@ -1,7 +1,7 @@
 """Messages owed to people."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from app.repo.queries import query
@@ -9,6 +9,7 @@ from app.repo.records import Connection, Message
 
 _PUT = query("outbox.put")
 _CLAIM = query("outbox.claim")
+_PAUSE = query("outbox.pause")
 _CLOSE = query("outbox.close")
 _POSTPONE = query("outbox.postpone")
 _PARK = query("outbox.park")
@@ -23,9 +24,14 @@ async def put(
     return await conn.fetchval(_PUT, chat_id, kind, ref, body, urgent) is not None
 
 
-async def claim(conn: Connection, limit: int, lease_s: float) -> list[Message]:
-    """Leases up to `limit` messages that are due for `lease_s` seconds, results first."""
-    return [Message(**row) for row in await conn.fetch(_CLAIM, limit, lease_s)]
+async def claim(conn: Connection, limit: int, lease_s: float, resting: Collection[int]) -> list[Message]:
+    """Leases up to `limit` due messages for `lease_s` seconds: results first, one a chat, no chat of `resting`."""
+    return [Message(**row) for row in await conn.fetch(_CLAIM, limit, lease_s, resting)]
+
+
+async def pause(conn: Connection, pause_s: float) -> None:
+    """Lets nobody claim anything for `pause_s` seconds."""
+    await conn.execute(_PAUSE, pause_s)
 
 
 async def close(conn: Connection, message_id: int, status: str) -> bool:

@@ -7,14 +7,16 @@ from typing import Any
 
 import structlog
 from aiogram import Bot, Dispatcher
-from aiogram.methods import TelegramMethod
+from aiogram.methods import AnswerCallbackQuery, SendMessage, TelegramMethod
 from aiogram.types import InputFile, Update
 from aiogram.types.update import UpdateTypeLookupError
 from aiogram.webhook.aiohttp_server import SimpleRequestHandler
 from aiohttp import web
 from pydantic import ValidationError
 
+from app import texts
 from app.faults import INFRASTRUCTURE
+from app.flood import Flood, Verdict
 
 log = structlog.get_logger()
 
@@ -25,8 +27,9 @@ UPDATE_TIMEOUT_S = 30
 class TelegramRoute(SimpleRequestHandler):
     """Feeds updates to the dispatcher inside the request, `max_updates` of them at once."""
 
-    def __init__(self, dispatcher: Dispatcher, bot: Bot, secret: str, max_updates: int) -> None:
+    def __init__(self, dispatcher: Dispatcher, bot: Bot, secret: str, max_updates: int, flood: Flood) -> None:
         super().__init__(dispatcher, bot, handle_in_background=False, secret_token=secret)
+        self._flood = flood
         self._secret = secret.encode()
         self._free = max_updates
 
@@ -64,8 +67,21 @@ class TelegramRoute(SimpleRequestHandler):
         if update is None:
             return web.json_response({})
         structlog.contextvars.bind_contextvars(update_id=update.update_id)
+        # Before the dispatcher: there, what one person does waits for the lock of their conversation, slot by slot
+        verdict = await self._verdict(update)
+        if verdict is not Verdict.TAKE:
+            return self._write(_slow_down(update, verdict))
         result: TelegramMethod[Any] | None = await self.dispatcher.feed_webhook_update(self.bot, update, **self.data)
         return self._write(result)
+
+    async def _verdict(self, update: Update) -> Verdict:
+        event = update.message or update.callback_query
+        if event is None or event.from_user is None:
+            return Verdict.TAKE
+        verdict = await self._flood.check(event.from_user.id)
+        if verdict is Verdict.TELL:
+            log.warning("update.flood", user_id=event.from_user.id)
+        return verdict
 
     def _update(self, body: dict[str, Any]) -> Update | None:
         """The update in `body`, None for one that means nothing to this version of the bot."""
@@ -90,6 +106,16 @@ class TelegramRoute(SimpleRequestHandler):
         if files:
             return web.Response(body=self._build_response_writer(bot=self.bot, result=result))
         return web.json_response(fields)
+
+
+def _slow_down(update: Update, verdict: Verdict) -> TelegramMethod[Any] | None:
+    """A press is always answered; a message now and then, and only in a private chat."""
+    if update.callback_query is not None:
+        query_id = update.callback_query.id
+        return AnswerCallbackQuery(callback_query_id=query_id, text=texts.SLOW_DOWN, show_alert=True)
+    if verdict is Verdict.TELL and update.message is not None and update.message.chat.type == "private":
+        return SendMessage(chat_id=update.message.chat.id, text=texts.SLOW_DOWN)
+    return None
 
 
 def _again() -> web.Response:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -30,6 +31,8 @@ class Worker[T]:
         self._woken = asyncio.Event()
         self._stopping = False
         self._running: set[asyncio.Task[None]] = set()
+        self._ended = asyncio.Event()
+        self._ended.set()
 
     def wake(self) -> None:
         """Makes the worker look for work now."""
@@ -37,30 +40,39 @@ class Worker[T]:
 
     async def run(self) -> None:
         """Works until `stop`; a claim that fails is tried again at the next tick."""
-        while not self._stopping:
-            self._woken.clear()
-            free = self._slots - len(self._running)
-            try:
-                items = await self._claim(free) if free else ()
-            except Exception as error:
-                log.warning("worker.claim_failed", worker=self.name, error=repr(error))
-                items = ()
-            for item in items:
-                task = asyncio.create_task(self._guarded(item), name=f"{self.name}.item")
-                self._running.add(task)
-                task.add_done_callback(self._done)
-            try:
-                async with asyncio.timeout(self._tick):
-                    await self._woken.wait()
-            except TimeoutError:
-                continue
+        self._ended.clear()
+        try:
+            while not self._stopping:
+                await self._turn()
+        finally:
+            self._ended.set()
+
+    async def _turn(self) -> None:
+        self._woken.clear()
+        free = self._slots - len(self._running)
+        try:
+            items = await self._claim(free) if free else ()
+        except Exception as error:
+            log.warning("worker.claim_failed", worker=self.name, error=repr(error))
+            items = ()
+        for item in items:
+            task = asyncio.create_task(self._guarded(item), name=f"{self.name}.item")
+            self._running.add(task)
+            task.add_done_callback(self._done)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._tick):
+                await self._woken.wait()
 
     async def stop(self, patience_s: float) -> None:
         """Claims nothing more, waits `patience_s` seconds for what is running, then cuts it short."""
         self._stopping = True
         self.wake()
-        if self._running:
-            await asyncio.wait(self._running, timeout=patience_s)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                # What a claim under way brings is leased already: it is running work like the rest
+                await self._ended.wait()
+                while self._running:
+                    await asyncio.wait(self._running)
         for task in tuple(self._running):
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)

@@ -1,0 +1,142 @@
+"""More than the bot can do at once, and more than one person should."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import aiohttp
+import asyncpg
+import pytest
+from redis.asyncio import Redis
+
+from app.flood import Flood, MemoryFlood, RedisFlood, Verdict
+from app.repo import outbox
+from app.settings import Settings
+from tests.world import World, world
+
+
+@pytest.fixture
+async def bot(database_url: str, redis_url: str) -> AsyncIterator[World]:
+    async with world(database_url, redis_url, flood_burst=8, flood_per_s=0.1, max_updates=2) as running:
+        yield running
+        await running.audit()
+
+
+@pytest.fixture(params=["redis", "memory"])
+async def flood(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterator[Flood]:
+    """The limit of the default settings, in both of its places."""
+    burst, per_s = (Settings.model_fields[name].default for name in ("flood_burst", "flood_per_s"))
+    if request.param == "memory":
+        yield MemoryFlood(burst, per_s)
+        return
+    async with Redis.from_url(redis_url) as redis:
+        yield RedisFlood(redis, 4242, burst, per_s)
+
+
+async def test_a_burst_goes_through_and_what_follows_is_told_once(flood: Flood) -> None:
+    """Sixty things at once are taken, the next is refused with a word, the one after without; others notice nothing."""
+    assert {await flood.check(1) for _ in range(60)} == {Verdict.TAKE}
+    assert [await flood.check(1) for _ in range(3)] == [Verdict.TELL, Verdict.IGNORE, Verdict.IGNORE]
+    assert await flood.check(2) is Verdict.TAKE
+
+
+async def test_a_flood_ends_by_itself(flood: Flood) -> None:
+    """What flows off at five a second is taken again."""
+    while await flood.check(1) is Verdict.TAKE:
+        pass
+    async with asyncio.timeout(5):
+        while await flood.check(1) is not Verdict.TAKE:  # noqa: ASYNC110 - time itself is what is waited for
+            await asyncio.sleep(0.05)
+
+
+async def test_a_person_who_floods_is_slowed_and_told_and_nobody_else_is(bot: World) -> None:
+    """Every press gets an answer, messages get one sentence; another person is served meanwhile."""
+    loud, quiet = bot.person(1), bot.person(2)
+    await asyncio.gather(*(loud.send_text("/status") for _ in range(20)))
+    told = [message for message in loud.messages if "Слишком быстро" in (message.text or "")]
+    answered = [message for message in loud.messages if "На балансе" in (message.text or "")]
+    assert (len(told), len(answered)) == (1, 8)
+    presses = [await loud.press(told[0].id, "card:of-last-week:order:", at_once=True) for _ in range(3)]
+    slowed = {answer["id"] for answer in bot.telegram.answers if "Слишком быстро" in answer["text"]}
+    assert slowed == set(presses)
+    await quiet.send_text("/status")
+    await bot.says(quiet, lambda message: "На балансе" in (message.text or ""))
+
+
+async def test_more_updates_at_once_than_are_handled_come_back_later(bot: World) -> None:
+    """503 with Retry-After for the third while two wait for a locked table; the two are handled once it is free."""
+
+    async def start(number: int) -> tuple[int, str | None]:
+        chat, sender = {"id": number, "type": "private"}, {"id": number, "is_bot": False, "first_name": "A"}
+        message = {"message_id": 1, "date": 0, "chat": chat, "from": sender, "text": "/start"}
+        update = {"update_id": number, "message": message}
+        async with client.post(f"{bot.settings.public_url}/telegram/webhook", json=update) as answer:
+            return answer.status, answer.headers.get("Retry-After")
+
+    headers = {"X-Telegram-Bot-Api-Secret-Token": bot.telegram.webhook["secret_token"]}
+    async with aiohttp.ClientSession(headers=headers) as client:
+        async with bot.db.transaction():
+            await bot.db.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+            sent = {asyncio.create_task(start(number)) for number in range(1, 6)}
+            refused = set[asyncio.Task[tuple[int, str | None]]]()
+            while len(refused) < 3:
+                done, sent = await asyncio.wait(sent, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+                refused |= done
+        assert {task.result() for task in refused} == {(503, "1")}
+        assert [await task for task in sent] == [(200, None)] * 2
+    assert await bot.db.fetchval("SELECT count(*) FROM users WHERE credits = 10") == 2
+
+
+async def test_past_the_bound_of_waiting_orders_people_get_a_sentence(database_url: str, redis_url: str) -> None:
+    """One order waits for its picture; the next person's is declined, and nothing is debited."""
+    async with world(database_url, redis_url, max_waiting_orders=1) as bot:
+        release = asyncio.Event()
+        bot.telegram.fault("file", before=release.wait)
+        first, second = bot.person(1), bot.person(2)
+        await first.press((await bot.card(first)).id, "✅")
+        await bot.telegram.wait_for(lambda: bot.telegram.called("file"))
+        press = await second.press((await bot.card(second)).id, "✅")
+        assert any(a["id"] == press and "слишком много заказов" in a["text"] for a in bot.telegram.answers)
+        assert await bot.credits(second) == 10
+        release.set()
+        await bot.says(first, lambda message: message.photo)
+
+
+async def test_a_429_pauses_the_whole_bot_and_results_go_first_after_it(database_url: str, redis_url: str) -> None:
+    """Telegram names a second: nothing is sent before it is over, and then the picture before what waited longer."""
+    async with world(database_url, redis_url) as bot:
+        person = bot.person(1)
+        bot.telegram.too_many("sendPhoto", 1)
+        await person.press((await bot.card(person)).id, "✅")
+        await bot.telegram.wait_for(lambda: bot.telegram.called("sendPhoto"))
+        await _until(bot.db, "SELECT count(*) FROM pauses WHERE until > now()")
+        others = [bot.person(number) for number in range(100, 130)]
+        for other in others:
+            await outbox.put(bot.db, other.id, "alert", f"{other.id}", {"text": "давно ждёт"})
+        await bot.db.execute("UPDATE outbox SET due_at = now() - interval '1 minute' WHERE kind = 'alert'")
+        await bot.says(person, lambda message: message.photo)
+        for other in others:
+            await bot.says(other, lambda message: "давно ждёт" in (message.text or ""))
+        sent = [call.route for call in bot.telegram.calls if call.route in ("sendPhoto", "sendMessage")]
+        again = [at for at, route in enumerate(sent) if route == "sendPhoto"][1]
+        assert len([route for route in sent[again:] if route == "sendMessage"]) > 20
+
+
+async def test_a_chat_gets_one_message_at_a_time(database_url: str) -> None:
+    """Of three messages owed to one chat one is claimed, and none while the chat rests or the bot pauses."""
+    db = await asyncpg.connect(database_url)
+    for chat_id in (5, 5, 5, 6):
+        ref = await db.fetchval("SELECT count(*)::text FROM outbox")
+        await outbox.put(db, chat_id, "alert", ref, {"text": "слово"})
+    assert [message.chat_id for message in await outbox.claim(db, 8, 60, [6])] == [5]
+    await outbox.pause(db, 3600)
+    assert await outbox.claim(db, 8, 60, []) == []
+    await db.execute("UPDATE pauses SET until = now()")
+    assert sorted(message.chat_id for message in await outbox.claim(db, 8, 60, [])) == [5, 6]
+    await db.close()
+
+
+async def _until(db: "asyncpg.Connection[asyncpg.Record]", query: str) -> None:
+    """The bot's own commit is awaited: nothing outside the database tells of it."""
+    async with asyncio.timeout(10):
+        while not await db.fetchval(query):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
