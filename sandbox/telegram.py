@@ -274,11 +274,15 @@ class FakeTelegram(Server):
                 if answer.ok:
                     await self._reply(await _reply_params(answer))
                 else:
-                    self.webhook["last_error_message"] = f"Wrong response from the webhook: {answer.status}"
+                    self._failed(f"Wrong response from the webhook: {answer.status}")
         except (aiohttp.ClientError, TimeoutError, ValueError):
-            self.webhook["last_error_message"] = "Connection failed"
+            self._failed("Connection failed")
         self.changed()
         return call.status, retry_after
+
+    def _failed(self, description: str) -> None:
+        # Telegram keeps the last one, however long ago it was.
+        self.webhook.update(last_error_message=description, last_error_date=int(time.time()))
 
     async def _reply(self, params: Params) -> None:
         method = params.text("method")

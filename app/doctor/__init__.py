@@ -1,0 +1,1 @@
+"""The operator's self-check, `python -m app.doctor`."""

@@ -1,0 +1,36 @@
+"""`python -m app.doctor`: is everything as it must be? One line a check, with its mend; exit 1 if any fails."""
+
+import argparse
+import asyncio
+import json
+import sys
+from dataclasses import asdict
+
+from app.doctor.checks import Check, examine
+
+_GREEN, _RED, _PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[0m"
+
+
+def main() -> None:
+    """Prints the report; exits with 1 if any check failed."""
+    parser = argparse.ArgumentParser(
+        prog="python -m app.doctor", description="Checks that everything is as it must be."
+    )
+    parser.add_argument("--json", action="store_true", help="a JSON list of {name, ok, text} instead of lines")
+    as_json = parser.parse_args().json
+    checks = asyncio.run(examine())
+    if as_json:
+        print(json.dumps([asdict(check) for check in checks], ensure_ascii=False, indent=2))
+    else:
+        for check in checks:
+            print(_line(check))
+    sys.exit(0 if all(check.ok for check in checks) else 1)
+
+
+def _line(check: Check) -> str:
+    line = f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.text}"
+    return f"{_GREEN if check.ok else _RED}{line}{_PLAIN}" if sys.stdout.isatty() else line
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Which checks there are, in which order, and what becomes of one that cannot be made."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import aiohttp
+import asyncpg
+from aiogram.exceptions import AiogramError
+from pydantic import ValidationError
+from redis.exceptions import RedisError
+
+from app.doctor import services, storage
+from app.doctor.ill import Ill
+from app.settings import Settings, faults, read_settings
+
+_TIMEOUT_S = 15
+
+_CHECKS: tuple[tuple[str, Callable[[Settings], Awaitable[str]]], ...] = (
+    ("postgres", storage.schema_is_current),
+    ("ledger", storage.balances_are_sums),
+    ("work", storage.nothing_is_stuck),
+    ("redis", storage.redis_answers),
+    ("telegram", services.telegram_knows_us),
+    ("telegram webhook", services.telegram_reaches_us),
+    ("gen-api", services.gen_api_takes_orders),
+    ("yookassa", services.yookassa_takes_payments),
+    ("yookassa webhook", services.yookassa_address),
+)
+"""A fault would explain the ones after it, hence the order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A line of the report: what was looked at, whether it is well, and what was found or is to be done."""
+
+    name: str
+    ok: bool
+    text: str
+
+
+async def examine() -> list[Check]:
+    """Every check. Where the settings are incomplete, each fault is one, and nothing else can be asked."""
+    try:
+        settings = read_settings()
+    except ValidationError as error:
+        return [Check("settings", False, f"{name}: {text}" if name else text) for name, text in faults(error)]
+    return [Check("settings", True, "complete"), *[await _check(name, look, settings) for name, look in _CHECKS]]
+
+
+async def _check(name: str, look: Callable[[Settings], Awaitable[str]], settings: Settings) -> Check:
+    ok = False
+    try:
+        async with asyncio.timeout(_TIMEOUT_S):
+            text = await look(settings)
+            ok = True
+    except Ill as error:
+        text = str(error)
+    except asyncpg.InvalidAuthorizationSpecificationError:
+        text = "refuses the user or the password: check DATABASE_URL"
+    except asyncpg.InvalidCatalogNameError:
+        text = "has no such database: check DATABASE_URL"
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, RedisError) as error:
+        text = f"does not answer ({type(error).__name__}): check its address and whether it runs"
+    except (AiogramError, aiohttp.ClientError, ValueError) as error:
+        text = f"does not answer as it should ({type(error).__name__}): check its address, or try again later"
+    # What others say may hold line breaks, and a check is one line.
+    return Check(name, ok, " ".join(text.split()))
