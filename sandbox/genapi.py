@@ -6,7 +6,7 @@ import itertools
 import random
 import textwrap
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import web
 from PIL import Image, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
@@ -33,22 +33,37 @@ class Order:
 
 
 @dataclass
+class Manner:
+    """How the service speaks where nobody knows for sure; every combination has to be understood."""
+
+    create_status: Literal["200", "201"] = "200"
+    id_name: Literal["request_id", "id"] = "request_id"
+    id_type: Literal["number", "string"] = "number"
+    result: Literal["strings", "objects", "string", "full_response"] = "strings"
+    failure_word: Literal["error", "failed"] = "error"
+    unknown_id: Literal["404", "400"] = "404"
+
+
+@dataclass
 class FakeGenApi(Server):
     """The provider. `delay` is the seconds from the order to the callback; `auto=False` waits for `finish`.
 
     `failure`: a reason with which every order from now on ends as `error` ("" = they succeed).
+    `no_picture`: a success comes without any address.
     """
 
     key: str = "sandbox"
     delay: float = 0.2
     auto: bool = True
     failure: str = ""
+    no_picture: bool = False
     balance: float = 1000.0
     service = "gen-api"
     base_path = "/api/v1"
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.manner = Manner()
         self.orders: dict[int, Order] = {}
         self._ids = itertools.count(28_000_000)
 
@@ -78,7 +93,7 @@ class FakeGenApi(Server):
         url = order.fields.get("callback_url", "")
         if not url:
             return 0
-        body = {"request_id": order.id, **self._outcome(order)}
+        body = {self.manner.id_name: self._number(order), **self._outcome(order)}
         status = await self.deliver(url, body, lambda: self._forged(order, body))
         order.callbacks.append(status)
         return status
@@ -88,13 +103,23 @@ class FakeGenApi(Server):
         query = {name: value[:-1] + ("0" if value[-1:] != "0" else "1") for name, value in url.query.items()}
         return str(url.with_query(query)), {**body, "result": ["https://example.com/forged.png"]}
 
+    def _number(self, order: Order) -> int | str:
+        return order.id if self.manner.id_type == "number" else str(order.id)
+
     def _outcome(self, order: Order) -> dict[str, Any]:
         if order.status == "error":
-            return {"status": "error", "result": [order.reason], "full_response": []}
-        if order.status != "success":
+            return {"status": self.manner.failure_word, "result": [order.reason], "full_response": []}
+        if order.status != "success" or self.no_picture:
             return {"status": order.status, "result": [], "full_response": []}
         url = f"{self.origin}/results/{order.id}.png"
-        return {"status": "success", "result": [url], "full_response": [{"url": url}]}
+        said: dict[str, Any] = {"status": "success", "result": [url], "full_response": [{"url": url}]}
+        if self.manner.result == "objects":
+            said["result"] = [{"url": url}]
+        elif self.manner.result == "string":
+            said["result"] = url
+        elif self.manner.result == "full_response":
+            del said["result"]
+        return said
 
     def _refused(self, request: web.Request) -> web.Response | None:
         if request.headers.get("Authorization") != f"Bearer {self.key}":
@@ -129,7 +154,8 @@ class FakeGenApi(Server):
         self.orders[order.id] = order
         if self.auto:
             self.spawn(self._finish_later(order.id))
-        return web.json_response({"request_id": order.id, "status": "starting"})
+        body = {self.manner.id_name: self._number(order), "status": "starting"}
+        return web.json_response(body, status=int(self.manner.create_status))
 
     async def _finish_later(self, order_id: int) -> None:
         await asyncio.sleep(self.delay)
@@ -141,8 +167,9 @@ class FakeGenApi(Server):
         given = request.match_info["id"]
         order = self.orders.get(int(given)) if given.isdigit() else None
         if order is None:
-            return self.error(404, "Request not found")
-        return web.json_response({"id": order.id, "cost": 5, "progress": 100, **self._outcome(order)})
+            return self.error(int(self.manner.unknown_id), "Request not found")
+        progress = 100 if order.status == "success" else 0
+        return web.json_response({"id": self._number(order), "cost": 5, "progress": progress, **self._outcome(order)})
 
     async def _user(self, request: web.Request) -> web.StreamResponse:
         return self._refused(request) or web.json_response({"id": 1, "balance": self.balance})

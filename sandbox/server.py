@@ -1,7 +1,10 @@
 """What the fake services share: a real HTTP server with a journal of its calls and faults to switch on."""
 
 import asyncio
+import io
+import itertools
 import json
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -12,12 +15,21 @@ from aiohttp import web
 
 Hook = Callable[[], Awaitable[object]]
 Mishap = Literal["lost", "doubled", "delayed", "forged"]
-_SUMMARY = 300
+_TEXT = 6000
+_WITH_TEXTS = 1000
+_HEADERS = ("Authorization", "Idempotence-Key")
+_HANG_LOOK_S = 0.2
+_NO_ANSWER = 499
+_numbers = itertools.count(1)
 
 
 @dataclass
 class Call:
-    """One request that arrived; `status` is 0 until it is answered, and stays so for a dropped one."""
+    """One request that arrived or was sent; `status` is 0 until it is answered, and stays so without an answer.
+
+    `body` and `answer` are cut to 6,000 characters, files in them stand as <name, size>. `ms` is the time it
+    took, None while it lasts. `mishap` says how it was disturbed.
+    """
 
     service: str
     route: str
@@ -25,6 +37,19 @@ class Call:
     path: str
     body: str = ""
     status: int = 0
+    answer: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    mishap: str = ""
+    ms: int | None = None
+    number: int = field(default_factory=lambda: next(_numbers))
+    at: float = field(default_factory=time.time)
+    outgoing: bool = False
+    _began: float = field(default_factory=time.monotonic, repr=False)
+
+    def end(self, status: int, answer: str = "") -> None:
+        """Note the answer; status 0 says that there was none."""
+        self.status, self.answer = status, answer[:_TEXT]
+        self.ms = round((time.monotonic() - self._began) * 1000)
 
 
 @dataclass
@@ -41,13 +66,17 @@ class Fault:
     handled: bool = False
     before: Hook | None = None
     after: Hook | None = None
+    name: str = ""
 
 
 @dataclass
-class _Misdelivery:
+class Misdelivery:
+    """What happens to the next `times` callbacks or notifications; `delay` in seconds."""
+
     kind: Mishap
     times: int
     delay: float
+    name: str = ""
 
 
 @dataclass
@@ -65,7 +94,7 @@ class Server:
 
     def __post_init__(self) -> None:
         self._faults: list[Fault] = []
-        self._misdeliveries: list[_Misdelivery] = []
+        self._misdeliveries: list[Misdelivery] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._change = asyncio.Event()
         self._runner: web.AppRunner | None = None
@@ -132,25 +161,31 @@ class Server:
         handled: bool = False,
         before: Hook | None = None,
         after: Hook | None = None,
+        name: str = "",
     ) -> Fault:
         """Disturb the next `times` requests of `route` (its short name, or a pattern of `METHOD /path`).
 
         `before` runs on receiving, `after` once the request took effect, just before the answer.
         `status` (with `body`: text or something for JSON), `hang` and `drop` (the connection is closed)
         stand in for the request; with `handled=True` it takes effect first and only its answer is lost.
+        `times` of the fault counts down; set to 0 it is disarmed. `name` is what the journal calls it.
         """
-        fault = Fault(route, times, status, body, headers, hang, drop, handled, before, after)
-        self._faults.append(fault)
+        fault = Fault(route, times, status, body, headers, hang, drop, handled, before, after, name)
+        self._faults = [*(known for known in self._faults if known.times > 0), fault]
         return fault
 
-    def misdeliver(self, kind: Mishap, times: int = 1, delay: float = 1.0) -> None:
+    def misdeliver(self, kind: Mishap, times: int = 1, delay: float = 1.0, name: str = "") -> Misdelivery:
         """Do that to the next `times` callbacks or notifications: lost, doubled, delayed (s) or forged."""
-        self._misdeliveries.append(_Misdelivery(kind, times, delay))
+        misdelivery = Misdelivery(kind, times, delay, name)
+        self._misdeliveries = [*(known for known in self._misdeliveries if known.times > 0), misdelivery]
+        return misdelivery
 
     def heal(self) -> None:
         """Forget every fault that has not happened yet."""
-        self._faults.clear()
-        self._misdeliveries.clear()
+        for fault in self._faults:
+            fault.times = 0
+        for misdelivery in self._misdeliveries:
+            misdelivery.times = 0
 
     def called(self, route: str) -> list[Call]:
         """The calls of a route so far, oldest first."""
@@ -163,10 +198,22 @@ class Server:
                 await self._change.wait()
             return found
 
+    def note(self, call: Call) -> Call:
+        """Put a call into the journal; old ones lose their texts, so that a long run does not fill the memory."""
+        self.calls.append(call)
+        if len(self.calls) > _WITH_TEXTS:
+            old = self.calls[-_WITH_TEXTS - 1]
+            old.body = old.answer = ""
+        self._tell_watchers()
+        return call
+
     def changed(self) -> None:
         """Wake everybody in `wait_for` and tell the watchers."""
         self._change.set()
         self._change = asyncio.Event()
+        self._tell_watchers()
+
+    def _tell_watchers(self) -> None:
         for watcher in self.watchers:
             watcher()
 
@@ -180,26 +227,32 @@ class Server:
     async def deliver(self, url: str, body: dict[str, Any], forge: Callable[[], tuple[str, Any]]) -> int:
         """POST a callback, subject to `misdeliver`; the status it was answered with, 0 for none."""
         mishap = next((m for m in self._misdeliveries if m.times > 0), None)
-        if mishap:
-            mishap.times -= 1
-            if mishap.kind == "lost":
-                return 200
-            if mishap.kind == "delayed":
-                await asyncio.sleep(mishap.delay)
-            elif mishap.kind == "doubled":
-                await self._post(url, body)
-            elif mishap.kind == "forged":
-                url, body = forge()
-        return await self._post(url, body)
+        if mishap is None:
+            return await self._post(url, body)
+        mishap.times -= 1
+        name = mishap.name or mishap.kind
+        if mishap.kind == "lost":
+            call = Call(self.service, "lost", "POST", url, as_text(body), mishap=name, outgoing=True)
+            self.note(call).end(0)
+            self.changed()
+            return 200
+        if mishap.kind == "delayed":
+            self.changed()
+            await asyncio.sleep(mishap.delay)
+        elif mishap.kind == "doubled":
+            await self._post(url, body, name)
+        elif mishap.kind == "forged":
+            url, body = forge()
+        return await self._post(url, body, name)
 
-    async def _post(self, url: str, body: dict[str, Any]) -> int:
-        call = Call(self.service, "outgoing", "POST →", url, json.dumps(body, ensure_ascii=False)[:_SUMMARY])
-        self.calls.append(call)
+    async def _post(self, url: str, body: dict[str, Any], mishap: str = "") -> int:
+        call = Call(self.service, "outgoing", "POST", url, as_text(body), mishap=mishap, outgoing=True)
+        self.note(call)
         try:
             async with self.http.post(url, json=body) as answer:
-                call.status = answer.status
+                call.end(answer.status, await answer.text())
         except (aiohttp.ClientError, TimeoutError):
-            call.status = 0
+            call.end(0)
         self.changed()
         return call.status
 
@@ -207,20 +260,26 @@ class Server:
     async def _journal(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        name = self.route_name(request)
-        call = Call(self.service, name, request.method, request.path)
-        self.calls.append(call)
-        call.body = await _summary(request)
-        fault = next((f for f in self._faults if f.times > 0 and self._matches(f.route, call)), None)
-        self.changed()
+        call = Call(self.service, self.route_name(request), request.method, request.path)
+        call.headers = {name: request.headers[name] for name in _HEADERS if name in request.headers}
+        self.note(call)
+        files: list[web.FileField] = []
         try:
+            call.body, files = await _read(request)
+            fault = next((f for f in self._faults if f.times > 0 and self._matches(f.route, call)), None)
+            if fault:
+                call.mishap = fault.name or "disturbed"
+            self.changed()
             answer = await (self._disturbed(fault, request, handler) if fault else handler(request))
         except web.HTTPRedirection as redirect:
-            call.status = redirect.status
+            call.end(redirect.status, f"→ {redirect.headers.get('Location')}")
             raise
         except web.HTTPException as error:
             answer = self.error(error.status, error.reason)
-        call.status = answer.status
+        finally:
+            for file in files:
+                file.file.close()
+        call.end(answer.status, _shown(answer))
         self.changed()
         return answer
 
@@ -240,11 +299,13 @@ class Server:
         if fault.after:
             await fault.after()
         if fault.hang:
-            await asyncio.Event().wait()
-        if fault.drop:
-            if request.transport:
-                request.transport.abort()
-            return web.Response(status=499)
+            # Until the caller has had enough; aiohttp tells of that in no other way.
+            while request.transport and not request.transport.is_closing():  # noqa: ASYNC110
+                await asyncio.sleep(_HANG_LOOK_S)
+        if fault.drop and request.transport:
+            request.transport.abort()
+        if fault.hang or fault.drop:
+            return web.Response(status=_NO_ANSWER)
         if fault.status is not None:
             return _given(fault)
         if answer is None:
@@ -264,9 +325,41 @@ def _given(fault: Fault) -> web.Response:
     return web.json_response(body, status=status, headers=fault.headers)
 
 
-async def _summary(request: web.Request) -> str:
-    if request.content_type == "multipart/form-data":
-        form = await request.post()
-        shown = {k: v if isinstance(v, str) else f"<{getattr(v, 'filename', 'bytes')}>" for k, v in form.items()}
-        return json.dumps(shown, ensure_ascii=False)[:_SUMMARY]
-    return (await request.read()).decode(errors="replace")[:_SUMMARY]
+def as_text(body: Any) -> str:
+    """A JSON body for the journal."""
+    return json.dumps(body, ensure_ascii=False, default=str)[:_TEXT]
+
+
+def sized(name: str, length: int) -> str:
+    """How a file of `length` bytes stands in the journal."""
+    return f"<{name}, {max(1, round(length / 1000))} kB>"
+
+
+async def _read(request: web.Request) -> tuple[str, list[web.FileField]]:
+    """The body for the journal, and the files in it, which are to be closed."""
+    if request.content_type != "multipart/form-data":
+        text = (await request.read()).decode(errors="replace")[:_TEXT]
+        return text or (f"?{request.query_string}" if request.query_string else ""), []
+    form = await request.post()
+    shown = {name: _part(value) for name, value in form.items()}
+    return as_text(shown), [value for value in form.values() if isinstance(value, web.FileField)]
+
+
+def _part(value: str | bytes | bytearray | web.FileField) -> str:
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, web.FileField):
+        return sized("file", len(value))
+    length = value.file.seek(0, io.SEEK_END)
+    value.file.seek(0)
+    return sized(value.filename, length)
+
+
+def _shown(answer: web.StreamResponse) -> str:
+    """An answer for the journal."""
+    body = answer.body if isinstance(answer, web.Response) else None
+    if not isinstance(body, bytes):
+        return ""
+    if answer.content_type.startswith("image/") or answer.content_type == "application/octet-stream":
+        return sized(answer.content_type, len(body))
+    return body.decode(errors="replace")[:_TEXT]

@@ -15,7 +15,7 @@ import aiohttp
 from aiohttp import web
 from PIL import Image, UnidentifiedImageError
 
-from sandbox.server import Call, Server
+from sandbox.server import Call, Server, as_text, sized
 
 MB = 2**20
 CALLBACK_QUERY_LIFE_S = 150
@@ -41,6 +41,10 @@ class Params:
     def text(self, name: str, default: str = "") -> str:
         value = self.values.get(name)
         return default if value is None else str(value)
+
+    def shown(self) -> dict[str, Any]:
+        """For the journal: a file stands as its name and size."""
+        return {**self.values, **{name: sized(file.name, len(file.data)) for name, file in self.files.items()}}
 
     def parsed(self, name: str) -> Any:
         value = self.values.get(name)
@@ -263,19 +267,21 @@ class FakeTelegram(Server):
 
     async def _post_update(self, update: dict[str, Any], url: str | None) -> tuple[int, float]:
         target = url or self.webhook.get("url", "")
-        call = Call(self.service, "update", "POST →", target, json.dumps(update, ensure_ascii=False)[:300])
-        self.calls.append(call)
+        call = self.note(Call(self.service, "update", "POST", target, as_text(update), outgoing=True))
         headers = {"X-Telegram-Bot-Api-Secret-Token": self.webhook.get("secret_token", "")}
         retry_after = 0.0
         try:
             async with self.http.post(target, json=update, headers=headers) as answer:
-                call.status = answer.status
                 retry_after = float(answer.headers.get("Retry-After", 0))
                 if answer.ok:
-                    await self._reply(await _reply_params(answer))
+                    reply = await _reply_params(answer)
+                    call.end(answer.status, as_text(reply.shown()))
+                    await self._reply(reply)
                 else:
+                    call.end(answer.status, await answer.text())
                     self._failed(f"Wrong response from the webhook: {answer.status}")
         except (aiohttp.ClientError, TimeoutError, ValueError):
+            call.end(0)
             self._failed("Connection failed")
         self.changed()
         return call.status, retry_after
@@ -289,13 +295,11 @@ class FakeTelegram(Server):
         if not method:
             return
         # Telegram tells nobody how a method in the webhook's answer went; the journal does.
-        call = Call(self.service, method, "REPLY", f"/{method}", json.dumps(params.values, default=str)[:300])
-        self.calls.append(call)
+        call = self.note(Call(self.service, method, "REPLY", f"/{method}", as_text(params.shown())))
         try:
-            await self._call(method, params)
-            call.status = 200
+            call.end(200, as_text({"ok": True, "result": await self._call(method, params)}))
         except BotApiError as error:
-            call.status = error.code
+            call.end(error.code, error.description)
 
     # The HTTP side
 

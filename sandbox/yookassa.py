@@ -1,5 +1,6 @@
 """YooKassa's API v3 as far as the bot uses it, with a page to pay on."""
 
+import asyncio
 import base64
 import json
 import uuid
@@ -9,12 +10,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from html import escape
+from pathlib import Path
+from string import Template
 from typing import Any
+from urllib.parse import urlencode
 
 from aiohttp import web
 
 from sandbox.server import Server
 
+_PAGE = Path(__file__).parent / "page" / "pay.html"
 EVENTS = {"succeeded": "payment.succeeded", "canceled": "payment.canceled"}
 
 
@@ -22,12 +27,17 @@ EVENTS = {"succeeded": "payment.succeeded", "canceled": "payment.canceled"}
 class FakeYooKassa(Server):
     """One shop; a secret key that begins with `test_` makes it a test shop.
 
-    Notifications go to `notify_url` ("" = nobody pasted it), once each: `notify` sends one again.
+    Notifications go to `notify_url` ("" = nobody pasted it), once each: `notify` sends one again. With `retry_s`
+    one that was not answered 200 is redelivered, after that many seconds and then ever more rarely.
+    `chat_url` is where the payment page sends the person back to; `recipient=False` leaves it out of payments.
     """
 
     shop_id: str = "100500"
     secret: str = "test_sandbox"
     notify_url: str = ""
+    retry_s: float = 0
+    chat_url: str = ""
+    recipient: bool = True
     service = "yookassa"
     base_path = "/v3"
 
@@ -41,21 +51,12 @@ class FakeYooKassa(Server):
 
     async def pay(self, payment_id: str) -> int:
         """The person pays; the notification's status (0: no answer, or no `notify_url`)."""
-        payment = self.payments[payment_id]
-        if payment["status"] != "pending":
-            raise ValueError(f"{payment['status']}: cannot be paid")
-        payment.update(status="succeeded", paid=True, refundable=True, captured_at=_now())
-        self.changed()
+        self._succeed(self.payments[payment_id])
         return await self.notify(payment_id)
 
     async def cancel(self, payment_id: str, reason: str = "expired_on_confirmation") -> int:
         """The payment dies unpaid; the notification's status."""
-        payment = self.payments[payment_id]
-        if payment["status"] != "pending":
-            raise ValueError(f"{payment['status']}: cannot be canceled")
-        party = "yoo_money" if reason.startswith("expired") else "payment_network"
-        payment.update(status="canceled", cancellation_details={"party": party, "reason": reason})
-        self.changed()
+        self._cancel(self.payments[payment_id], reason)
         return await self.notify(payment_id)
 
     async def refund(self, payment_id: str, amount: str | None = None) -> int:
@@ -75,7 +76,30 @@ class FakeYooKassa(Server):
         if not self.notify_url:
             return 0
         body = {"type": "notification", "event": event, "object": deepcopy(thing)}
-        return await self.deliver(self.notify_url, body, lambda: (self.notify_url, _forged(body)))
+        status = await self.deliver(self.notify_url, body, lambda: (self.notify_url, _forged(body)))
+        if status != 200 and self.retry_s:
+            self.spawn(self._redeliver(body))
+        return status
+
+    async def _redeliver(self, body: dict[str, Any]) -> None:
+        status, pause = 0, self.retry_s
+        while status != 200:
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 3600)
+            status = await self.deliver(self.notify_url, body, lambda: (self.notify_url, _forged(body)))
+
+    def _succeed(self, payment: dict[str, Any]) -> None:
+        if payment["status"] != "pending":
+            raise ValueError(f"{payment['status']}: cannot be paid")
+        payment.update(status="succeeded", paid=True, refundable=True, captured_at=_now())
+        self.changed()
+
+    def _cancel(self, payment: dict[str, Any], reason: str = "expired_on_confirmation") -> None:
+        if payment["status"] != "pending":
+            raise ValueError(f"{payment['status']}: cannot be canceled")
+        party = "yoo_money" if reason.startswith("expired") else "payment_network"
+        payment.update(status="canceled", cancellation_details={"party": party, "reason": reason})
+        self.changed()
 
     # The HTTP side
 
@@ -118,14 +142,18 @@ class FakeYooKassa(Server):
             known, thing = self._keys[key]
             if known != text:
                 return self.error(400, "Idempotence key duplicated")
-            return web.json_response(thing)
+            return web.json_response(self._told(thing))
         try:
             thing = make(body)
         except (ValueError, KeyError, TypeError, InvalidOperation) as error:
             return self.error(400, f"Invalid request: {error}")
         self._keys[key] = (text, thing)
         self.changed()
-        return web.json_response(thing)
+        return web.json_response(self._told(thing))
+
+    def _told(self, thing: dict[str, Any]) -> dict[str, Any]:
+        """A payment or a refund as it is answered."""
+        return {name: value for name, value in thing.items() if self.recipient or name != "recipient"}
 
     def _new_payment(self, body: dict[str, Any]) -> dict[str, Any]:
         amount, confirmation = body["amount"], body["confirmation"]
@@ -187,13 +215,13 @@ class FakeYooKassa(Server):
         if refused := self._refused(request):
             return refused
         payment = self.payments.get(request.match_info["id"])
-        return web.json_response(payment) if payment else self.error(404, "Payment doesn't exist")
+        return web.json_response(self._told(payment)) if payment else self.error(404, "Payment doesn't exist")
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
         if refused := self._refused(request):
             return refused
         status = request.query.get("status")
-        items = [p for p in reversed(self.payments.values()) if status in (None, p["status"])]
+        items = [self._told(p) for p in reversed(self.payments.values()) if status in (None, p["status"])]
         limit = int(request.query.get("limit", 10))
         return web.json_response({"type": "list", "items": items[:limit]})
 
@@ -206,15 +234,20 @@ class FakeYooKassa(Server):
         payment = self.payments.get(request.match_info["id"])
         if payment is None:
             return self.error(404, "Payment doesn't exist")
-        return web.Response(text=_page(payment), content_type="text/html")
+        return web.Response(text=_filled(payment, self.chat_url), content_type="text/html")
 
     async def _act(self, request: web.Request) -> web.StreamResponse:
         payment = self.payments.get(request.match_info["id"])
-        action = {"pay": self.pay, "cancel": self.cancel}.get(request.match_info["action"])
-        if payment is None or action is None:
+        action = request.match_info["action"]
+        if payment is None or action not in ("pay", "cancel"):
             return self.error(404, "Payment doesn't exist")
         if payment["status"] == "pending":
-            await action(payment["id"])
+            if action == "pay":
+                self._succeed(payment)
+            else:
+                self._cancel(payment)
+            # The person sees the outcome at once, however long the notification takes.
+            self.spawn(self.notify(payment["id"]))
         raise web.HTTPSeeOther(f"/pay/{payment['id']}")
 
 
@@ -231,22 +264,14 @@ def _forged(body: dict[str, Any]) -> dict[str, Any]:
     return {**body, "object": {**body["object"], "id": str(uuid.uuid4()), "payment_id": str(uuid.uuid4())}}
 
 
-_WORDS = {"pending": "Ожидает оплаты", "succeeded": "Оплачено", "canceled": "Отменено"}
-_PAGE = """<!doctype html><html lang="ru"><meta charset="utf-8"><title>Оплата</title>
-<meta name="viewport" content="width=device-width"><style>
-:root{{color-scheme:light dark}}body{{font:17px system-ui;display:grid;place-items:center;min-height:90vh}}
-main{{padding:2em;border:1px solid #8884;border-radius:16px;min-width:260px;text-align:center}}
-b{{display:block;font-size:2em;margin:.4em}}button{{font:inherit;padding:.6em 1.4em;border:0;border-radius:10px;
-cursor:pointer;background:#8883}}.pay{{background:#07f;color:#fff}}form{{display:inline}}</style>
-<main><div>{description}</div><b>{value} ₽</b><p>{status}</p>{buttons}</main></html>"""
-_BUTTONS = """<form method="post" action="/pay/{id}/pay"><button class="pay">Оплатить</button></form>
-<form method="post" action="/pay/{id}/cancel"><button>Отменить</button></form>"""
-
-
-def _page(payment: dict[str, Any]) -> str:
-    return _PAGE.format(
-        description=escape(payment["description"]),
-        value=payment["amount"]["value"],
-        status=_WORDS[payment["status"]],
-        buttons=_BUTTONS.format(id=payment["id"]) if payment["status"] == "pending" else "",
+def _filled(payment: dict[str, Any], chat_url: str) -> str:
+    person = str(payment["metadata"].get("user_id", ""))
+    back = f"{chat_url}/?{urlencode({'person': person, 'start': 'success'})}"
+    return Template(_PAGE.read_text()).substitute(
+        id=payment["id"],
+        status=payment["status"],
+        description=escape(payment["description"] or "Покупка"),
+        amount=f"{_value(payment):,.2f}".replace(",", " ").replace(".", ",").removesuffix(",00"),
+        shop=escape(payment["recipient"]["account_id"]),
+        back=escape(back),
     )

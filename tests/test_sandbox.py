@@ -1,5 +1,7 @@
 """The fakes keep the rules that the bot's tests lean on."""
 
+import asyncio
+import gc
 import io
 import json
 from collections.abc import AsyncIterator
@@ -169,9 +171,56 @@ async def test_a_payment_is_one_per_key_and_is_paid_on_its_page(hook: Hook) -> N
             made.append((await answer.json())["id"])
     assert made[0] == made[1]
     async with shop.http.post(shop.payments[made[0]]["confirmation"]["confirmation_url"] + "/pay") as answer:
-        assert "Оплачено" in await answer.text()
-    assert hook.got[0]["event"] == "payment.succeeded"
+        assert 'data-status="succeeded"' in await answer.text()
+    assert (await hook.wait_for(lambda: hook.got))[0]["event"] == "payment.succeeded"
     shop.misdeliver("doubled")
     await shop.refund(made[0], "50.00")
     assert [got["event"] for got in hook.got[1:]] == ["refund.succeeded"] * 2
     await shop.stop()
+
+
+def order_form() -> aiohttp.FormData:
+    form = aiohttp.FormData({"prompt": "кот"})
+    form.add_field("image[]", b"x" * 500_000, filename="a.jpg", content_type="image/jpeg")
+    return form
+
+
+async def test_a_hung_call_ends_when_its_caller_has_gone(genapi: FakeGenApi) -> None:
+    """The journal says how long it hung, what was in it and what did that."""
+    genapi.fault("create", hang=True, name="завис")
+    url, timeout = genapi.url + "/networks/gpt-image-1", aiohttp.ClientTimeout(total=0.5)
+    with pytest.raises(TimeoutError):
+        await genapi.http.post(url, data=order_form(), timeout=timeout)
+    await genapi.wait_for(lambda: genapi.calls[0].ms)
+    assert (genapi.calls[0].mishap, genapi.calls[0].status) == ("завис", 499)
+    assert '"image[]": "<a.jpg, 500 kB>"' in genapi.calls[0].body
+
+
+async def test_a_service_that_stops_with_a_hung_call_closes_the_picture_in_it() -> None:
+    """It lies in a temporary file, and one that nobody closed is a warning."""
+    server = FakeGenApi("k")
+    await server.start()
+    server.fault("create", hang=True)
+    calls = server.calls
+    async with aiohttp.ClientSession() as client:
+        post = asyncio.create_task(client.post(server.url + "/networks/gpt-image-1", data=order_form()))
+        await server.wait_for(lambda: calls and calls[0].mishap)
+        await server.stop()
+        with pytest.raises(aiohttp.ClientError):
+            await post
+    del server
+    gc.collect()
+
+
+async def test_a_notification_that_was_not_taken_comes_again(hook: Hook) -> None:
+    """Anything but 200 is redelivered; a lost one is not."""
+    shop = FakeYooKassa("1", "test_x", hook.origin + "/hook", retry_s=0.01)
+    await shop.start()
+    hook.fault("hook", times=2, status=503)
+    assert await shop.send("payment.succeeded", {"id": "1"}) == 503
+    await shop.wait_for(lambda: [call.status for call in shop.called("outgoing")] == [503, 503, 200])
+    shop.misdeliver("lost")
+    await shop.send("payment.canceled", {"id": "1"})
+    assert shop.called("lost")
+    await shop.stop()
+    assert len(hook.got) == 1
