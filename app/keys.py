@@ -8,7 +8,9 @@ from aiogram.webhook.aiohttp_server import BaseRequestHandler
 from aiohttp import web
 
 from app.flows.billing import Billing
+from app.flows.gauges import Gauges
 from app.flows.ordering import Ordering
+from app.metrics import Metrics
 from app.settings import Settings
 
 
@@ -44,5 +46,7 @@ SETTINGS: web.AppKey[Settings] = web.AppKey("settings", Settings)
 ORDERING: web.AppKey[Ordering] = web.AppKey("ordering", Ordering)
 BILLING: web.AppKey[Billing] = web.AppKey("billing", Billing)
 TELEGRAM: web.AppKey[BaseRequestHandler] = web.AppKey("telegram", BaseRequestHandler)
+METRICS: web.AppKey[Metrics] = web.AppKey("metrics", Metrics)
+GAUGES: web.AppKey[Gauges] = web.AppKey("gauges", Gauges)
 IN_FLIGHT: web.AppKey[InFlight] = web.AppKey("in_flight", InFlight)
 READINESS: web.AppKey[Callable[[], Awaitable[dict[str, bool]]]] = web.AppKey("readiness")

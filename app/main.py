@@ -28,8 +28,10 @@ from app.db import connection, open_pool
 from app.flood import Flood, MemoryFlood, RedisFlood
 from app.flows.billing import Billing
 from app.flows.delivery import Delivery
+from app.flows.gauges import Gauges
 from app.flows.ordering import Ordering
 from app.handlers import errors, photo, start, status, subscription
+from app.metrics import CountedCalls, Metrics
 from app.proofs import telegram_secret
 from app.repo import generations, outbox, schema
 from app.repo.records import Pool
@@ -83,9 +85,11 @@ async def _drain(app: web.Application) -> None:
 
 async def _run_bot(app: web.Application) -> AsyncIterator[None]:
     settings = app[keys.SETTINGS]
+    metrics = Metrics()
     pool = await _pool(settings)
     redis = await _redis(settings)
     session = AiohttpSession(api=TelegramAPIServer.from_base(settings.telegram_api_url), timeout=15)
+    session.middleware(CountedCalls(metrics))
     bot = Bot(
         settings.bot_token.get_secret_value(),
         session=session,
@@ -95,9 +99,9 @@ async def _run_bot(app: web.Application) -> AsyncIterator[None]:
     results = Results(settings.gen_api_url)
     kassa = YooKassa(settings)
 
-    ordering = Ordering(pool, settings, gen_api, bot, lambda: submitter.wake(), lambda: deliverer.wake())
-    billing = Billing(pool, settings, kassa, lambda: deliverer.wake())
-    delivery = Delivery(pool, bot, results, gen_api, ordering, lambda: deliverer.wake())
+    ordering = Ordering(pool, settings, metrics, gen_api, bot, lambda: submitter.wake(), lambda: deliverer.wake())
+    billing = Billing(pool, settings, metrics, kassa, lambda: deliverer.wake())
+    delivery = Delivery(pool, metrics, bot, results, gen_api, ordering, lambda: deliverer.wake())
     submitter = Worker("submit", ordering.claim, ordering.submit, 8, settings.worker_tick_s)
     reconciler = Worker("reconcile", ordering.claim_questions, ordering.reconcile, 8, settings.worker_tick_s)
     deliverer = Worker("deliver", delivery.claim, delivery.deliver, 8, settings.worker_tick_s)
@@ -110,11 +114,15 @@ async def _run_bot(app: web.Application) -> AsyncIterator[None]:
 
     dispatcher = _dispatcher(settings, redis, pool, deliverer)
     dispatcher.workflow_data.update(
-        pool=pool, ordering=ordering, billing=billing, retention_days=settings.retention_days
+        pool=pool, ordering=ordering, billing=billing, metrics=metrics, retention_days=settings.retention_days
     )
     secret = telegram_secret(settings.webhook_secret.get_secret_value())
     app[keys.ORDERING], app[keys.BILLING] = ordering, billing
-    app[keys.TELEGRAM] = TelegramRoute(dispatcher, bot, secret, settings.max_updates, _flood(settings, redis, bot))
+    flood = _flood(settings, redis, bot)
+    app[keys.TELEGRAM] = TelegramRoute(dispatcher, bot, metrics, secret, settings.max_updates, flood)
+    for worker in workers:
+        metrics.worker_items.labels(worker.name).set_function(worker.running)
+    app[keys.METRICS], app[keys.GAUGES] = metrics, Gauges(pool, metrics)
     registered = asyncio.Event()
     app[keys.READINESS] = _readiness(pool, redis, registered)
 

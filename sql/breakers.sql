@@ -18,6 +18,8 @@ WHERE provider = $1
 RETURNING refusals = $2 AS opened, opened_at::text AS since;
 
 -- name: accepted
--- Closes the circuit at the first order that is accepted.
+-- Closes the circuit at the first order that is accepted; `closed` is true where it was open.
 UPDATE breakers SET refusals = 0, opened_at = NULL, trial_at = NULL
-WHERE provider = $1 AND refusals > 0;
+FROM (SELECT provider, opened_at FROM breakers WHERE provider = $1 AND refusals > 0 FOR UPDATE) AS before
+WHERE breakers.provider = before.provider
+RETURNING before.opened_at IS NOT NULL AS closed;

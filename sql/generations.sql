@@ -139,7 +139,8 @@ RETURNING id;
 -- The picture has reached the person; refuses (no row) what is final.
 UPDATE generations SET status = 'delivered', result_file_id = $2, finished_at = now()
 WHERE id = $1 AND status = 'ready'
-RETURNING id;
+RETURNING extract(epoch FROM now() - created_at)::float8 AS since_order_s,
+          extract(epoch FROM now() - ready_at)::float8 AS since_ready_s;
 
 -- name: wipe
 -- Removes what a person wrote and sent from finished orders that are old, or that they asked to forget.

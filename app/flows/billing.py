@@ -18,6 +18,7 @@ from app.catalog import PLANS, SUBSCRIPTION_DAYS, Plan
 from app.clients.yookassa import DEADLINE_S, Payment, YooKassa, YooKassaRefused, YooKassaUnavailable
 from app.db import connection, transaction
 from app.flows.alerts import alert
+from app.metrics import Metrics
 from app.repo import credits, outbox, payments, subscriptions, users
 from app.repo.payments import NewPurchase, Purchase
 from app.repo.records import Connection, Pool
@@ -48,12 +49,42 @@ class Offer:
     url: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Refund:
+    """Kopecks refunded so far, and what this refund took of the credits and could not take."""
+
+    kopecks: int
+    taken: int
+    short: int
+    full: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What YooKassa's word changed about a purchase; told once it is committed."""
+
+    outcome: str | None = None
+    reason: str | None = None
+    refund: _Refund | None = None
+
+
+_NOTHING = _Change()
+
+
 class Billing:
     """Makes, confirms and refunds purchases."""
 
-    def __init__(self, pool: Pool, settings: Settings, yookassa: YooKassa, wake_delivery: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        settings: Settings,
+        metrics: Metrics,
+        yookassa: YooKassa,
+        wake_delivery: Callable[[], None],
+    ) -> None:
         self._pool = pool
         self._settings = settings
+        self._metrics = metrics
         self._yookassa = yookassa
         self._wake_delivery = wake_delivery
         # An unknown create call is repeated with the same key and body, about once a minute as YooKassa asks;
@@ -72,11 +103,12 @@ class Billing:
 
     async def _checkout(self, user_id: int, plan: Plan, return_url: str) -> Offer:
         purchase = await self._open(user_id, plan, return_url)
+        structlog.contextvars.bind_contextvars(payment_id=str(purchase.id))
         if purchase.status == "pending":
             if purchase.link_age_s < LINK_TRUSTED_S:
                 return Offer(Checkout.LINK, purchase.confirmation_url)
             try:
-                await self._read_back(purchase)
+                await self._read_back(purchase, "checkout")
             except YooKassaUnavailable:
                 return Offer(Checkout.LATER)
             purchase = await self._open(user_id, plan, return_url)
@@ -101,7 +133,8 @@ class Billing:
             stored = await payments.by_id(conn, payment_id)
         if stored is None:
             raise RuntimeError("a purchase vanished")
-        log.info("payment.begun", payment_id=str(payment_id), user_id=user_id, plan=plan.key)
+        log.info("payment.created", payment_id=str(payment_id), user_id=user_id, plan=plan.key, kopecks=plan.amount)
+        self._metrics.payments.labels("created").inc()
         return stored
 
     def _body(self, payment_id: UUID, user_id: int, plan: Plan, return_url: str) -> dict[str, Any]:
@@ -135,7 +168,8 @@ class Billing:
         `owed`: nobody waits for the link, so it goes to the person through the outbox.
         """
         try:
-            payment = await self._yookassa.create_payment(json.loads(purchase.request), str(purchase.id))
+            with self._metrics.outside_call("yookassa", "create_payment"):
+                payment = await self._yookassa.create_payment(json.loads(purchase.request), str(purchase.id))
         except YooKassaUnavailable as error:
             log.warning("payment.create_unknown", payment_id=str(purchase.id), error=str(error))
             return Offer(Checkout.LATER)
@@ -146,20 +180,26 @@ class Billing:
                 refused = await payments.refuse(conn, purchase.id, f"refused:{error.status}")
                 text = f"ЮKassa отвечает {error.status} на создание платежа: проверьте ключи и настройки чеков."
                 await alert(conn, self._settings.admin_ids, f"checkout:{purchase.id}", text)
+            if refused:
+                self._metrics.payments.labels("refused").inc()
             self._wake_delivery()
             return Offer(Checkout.REFUSED if refused else Checkout.LATER)
-        await self._apply(purchase.id, payment, owed=owed)
+        await self._apply(purchase.id, payment, "checkout", owed=owed)
         if payment.status == "pending" and payment.confirmation_url:
             return Offer(Checkout.LINK, payment.confirmation_url)
         return Offer(Checkout.LATER)
 
-    async def _read_back(self, purchase: Purchase) -> None:
+    async def _read_back(self, purchase: Purchase, source: str) -> None:
         if purchase.provider_id is None:
             return
-        payment = await self._yookassa.get_payment(purchase.provider_id)
+        payment = await self._get(purchase.provider_id)
         if payment is None:
             raise YooKassaUnavailable("a payment of ours is unknown")
-        await self._apply(purchase.id, payment)
+        await self._apply(purchase.id, payment, source)
+
+    async def _get(self, provider_id: str) -> Payment | None:
+        with self._metrics.outside_call("yookassa", "get_payment"):
+            return await self._yookassa.get_payment(provider_id)
 
     async def notified(self, provider_id: str, claimed_id: UUID | None) -> bool:
         """Takes a notification as a place to look; False where it is about nothing of ours.
@@ -173,15 +213,20 @@ class Billing:
         if purchase is None or purchase.provider_id not in (None, provider_id):
             log.warning("payment.unknown", provider_id=provider_id)
             return False
-        payment = await self._yookassa.get_payment(provider_id)
+        structlog.contextvars.bind_contextvars(payment_id=str(purchase.id), user_id=purchase.user_id)
+        payment = await self._get(provider_id)
         if payment is None:
             log.warning("payment.not_at_yookassa", provider_id=provider_id)
             return False
-        await self._apply(purchase.id, payment)
+        await self._apply(purchase.id, payment, "notification")
         return True
 
-    async def _apply(self, payment_id: UUID, payment: Payment, *, owed: bool = True) -> None:
-        """Brings our row to what YooKassa says, in one transaction; anything that was there before stays."""
+    async def _apply(self, payment_id: UUID, payment: Payment, source: str, *, owed: bool = True) -> None:
+        """Brings our row to what YooKassa says, in one transaction; anything that was there before stays.
+
+        `source`: what made the bot look.
+        """
+        change = _NOTHING
         async with transaction(self._pool) as conn:
             purchase = await payments.by_id(conn, payment_id)
             if purchase is None:
@@ -192,53 +237,55 @@ class Billing:
                 log.warning("payment.foreign", payment_id=str(payment_id), provider_id=payment.id)
                 return
             if payment.status == "succeeded":
-                await self._paid(conn, purchase, payment)
+                change = await self._paid(conn, purchase, payment)
             elif payment.status == "canceled":
-                await self._canceled(conn, purchase, payment)
+                change = await self._canceled(conn, purchase, payment)
             elif payment.status == "pending":
-                await self._linked(conn, purchase, payment, owed)
+                change = await self._linked(conn, purchase, payment, owed)
             else:
                 log.warning("payment.odd_status", payment_id=str(payment_id), status=payment.status)
-        self._wake_delivery()
+        self._tell(purchase, change, source)
 
-    async def _linked(self, conn: Connection, purchase: Purchase, payment: Payment, owed: bool) -> None:
+    async def _linked(self, conn: Connection, purchase: Purchase, payment: Payment, owed: bool) -> _Change:
         poll_after = self._settings.payment_poll_after_s
-        if await payments.link(conn, purchase.id, payment.id, payment.confirmation_url, poll_after):
-            log.info("payment.pending", payment_id=str(purchase.id), provider_id=payment.id)
-            if owed and payment.confirmation_url:
-                payload = {
-                    "payment_id": str(purchase.id),
-                    "plan": purchase.plan,
-                    "url": payment.confirmation_url,
-                }
-                await outbox.put(conn, purchase.user_id, "payment_link", str(purchase.id), payload)
+        if not await payments.link(conn, purchase.id, payment.id, payment.confirmation_url, poll_after):
+            return _NOTHING
+        if owed and payment.confirmation_url:
+            payload = {
+                "payment_id": str(purchase.id),
+                "plan": purchase.plan,
+                "url": payment.confirmation_url,
+            }
+            await outbox.put(conn, purchase.user_id, "payment_link", str(purchase.id), payload)
+        return _Change("linked")
 
-    async def _canceled(self, conn: Connection, purchase: Purchase, payment: Payment) -> None:
+    async def _canceled(self, conn: Connection, purchase: Purchase, payment: Payment) -> _Change:
         reason = payment.cancel_reason or "unknown"
-        if await payments.cancel(conn, purchase.id, payment.id, reason):
-            payload = {"plan": purchase.plan, "reason": reason}
-            await outbox.put(conn, purchase.user_id, "payment_canceled", str(purchase.id), payload)
-            log.info("payment.canceled", payment_id=str(purchase.id), reason=reason)
+        if not await payments.cancel(conn, purchase.id, payment.id, reason):
+            return _NOTHING
+        payload = {"plan": purchase.plan, "reason": reason}
+        await outbox.put(conn, purchase.user_id, "payment_canceled", str(purchase.id), payload)
+        return _Change("canceled", reason)
 
-    async def _paid(self, conn: Connection, purchase: Purchase, payment: Payment) -> None:
+    async def _paid(self, conn: Connection, purchase: Purchase, payment: Payment) -> _Change:
         if difference := self._difference(purchase, payment):
-            if await payments.review(conn, purchase.id, payment.id, difference):
-                text = f"Платёж {purchase.id} оплачен, но отличается: {difference}. Ничего не начислено."
-                await alert(conn, self._settings.admin_ids, f"review:{purchase.id}", text)
-                log.error("payment.review", payment_id=str(purchase.id), difference=difference)
-            return
+            if not await payments.review(conn, purchase.id, payment.id, difference):
+                return _NOTHING
+            text = f"Платёж {purchase.id} оплачен, но отличается: {difference}. Ничего не начислено."
+            await alert(conn, self._settings.admin_ids, f"review:{purchase.id}", text)
+            return _Change("review", difference)
+        outcome = None
         if await payments.succeed(conn, purchase.id, payment.id):
             ref = str(purchase.id)
             balance = await credits.credit(conn, purchase.user_id, purchase.credits, "purchase", ref)
             until = await subscriptions.extend(conn, purchase.id, purchase.user_id, purchase.plan, SUBSCRIPTION_DAYS)
             payload = {"credits": purchase.credits, "balance": balance, "until": texts.day(until)}
             await outbox.put(conn, purchase.user_id, "payment_succeeded", ref, payload)
-            log.info("payment.succeeded", payment_id=ref, user_id=purchase.user_id, credits=purchase.credits)
+            outcome = "succeeded"
         elif purchase.status not in ("succeeded", "refunded"):
-            log.error("payment.late", payment_id=str(purchase.id), status=purchase.status)
-            return
-        if payment.refunded > purchase.refunded:
-            await self._refunded(conn, purchase, payment)
+            return _Change("late", purchase.status)
+        refund = await self._refunded(conn, purchase, payment) if payment.refunded > purchase.refunded else None
+        return _Change(outcome, refund=refund)
 
     def _difference(self, purchase: Purchase, payment: Payment) -> str | None:
         """What keeps a paid payment from being the one that was ordered."""
@@ -250,7 +297,7 @@ class Billing:
             return "тестовый платёж" if payment.test else "не тестовый платёж"
         return None
 
-    async def _refunded(self, conn: Connection, purchase: Purchase, payment: Payment) -> None:
+    async def _refunded(self, conn: Connection, purchase: Purchase, payment: Payment) -> _Refund | None:
         """Takes the refunded share of the credits back, rounded down, as far as the balance goes."""
         refunded = min(payment.refunded, purchase.amount)
         due = purchase.credits * refunded // purchase.amount - purchase.credits_taken - purchase.credits_short
@@ -260,13 +307,48 @@ class Billing:
         if not await payments.refund(conn, purchase.id, refunded, taken, short):
             if taken:
                 raise RuntimeError("credits were taken for a refund that is known already")
-            return
+            return None
         full = refunded == purchase.amount
         if full:
             await subscriptions.revoke(conn, purchase.id)
         payload = {"taken": taken, "short": short, "balance": balance, "full": full}
         await outbox.put(conn, purchase.user_id, "payment_refunded", ref, payload)
-        log.info("payment.refunded", payment_id=str(purchase.id), kopecks=refunded, taken=taken, short=short)
+        return _Refund(refunded, taken, short, full)
+
+    def _tell(self, purchase: Purchase, change: _Change, source: str) -> None:
+        payment_id, user_id = str(purchase.id), purchase.user_id
+        match change.outcome:
+            case "linked":
+                log.info("payment.linked", payment_id=payment_id, user_id=user_id)
+            case "canceled":
+                log.info("payment.canceled", payment_id=payment_id, user_id=user_id, reason=change.reason)
+            case "succeeded":
+                log.info(
+                    "payment.succeeded",
+                    payment_id=payment_id,
+                    user_id=user_id,
+                    credits=purchase.credits,
+                    kopecks=purchase.amount,
+                    source=source,
+                )
+                self._metrics.payments_confirmed.labels(source).inc()
+            case "review":
+                log.error("payment.review", payment_id=payment_id, user_id=user_id, reason=change.reason)
+            case "late":
+                log.error("payment.late", payment_id=payment_id, user_id=user_id, status=change.reason)
+        if change.outcome:
+            self._metrics.payments.labels(change.outcome).inc()
+        if change.refund:
+            log.info(
+                "payment.refunded",
+                payment_id=payment_id,
+                user_id=user_id,
+                kopecks=change.refund.kopecks,
+                taken=change.refund.taken,
+                short=change.refund.short,
+            )
+            self._metrics.payments.labels("refunded" if change.refund.full else "refunded_in_part").inc()
+        self._wake_delivery()
 
     async def claim(self, limit: int) -> Sequence[UUID]:
         """Open purchases whose turn it is to be asked about."""
@@ -279,7 +361,8 @@ class Billing:
         structlog.contextvars.bind_contextvars(payment_id=str(payment_id))
         async with connection(self._pool) as conn:
             if await payments.abandon(conn, payment_id):
-                log.error("payment.abandoned")
+                log.error("payment.abandoned", payment_id=str(payment_id))
+                self._metrics.payments.labels("abandoned").inc()
                 return
             purchase = await payments.by_id(conn, payment_id)
             if purchase is None:
@@ -289,11 +372,12 @@ class Billing:
             purchase = await payments.by_id(conn, payment_id)
         if purchase is None:
             return
+        structlog.contextvars.bind_contextvars(user_id=purchase.user_id)
         if purchase.status == "new":
             await self._create(purchase, owed=True)
         elif purchase.status == "pending":
             try:
-                await self._read_back(purchase)
+                await self._read_back(purchase, "poll")
             except YooKassaUnavailable as error:
                 log.warning("payment.poll_failed", error=str(error))
 
@@ -303,9 +387,10 @@ class Billing:
             purchase = await payments.newest(conn, user_id)
         if purchase is None:
             return None
+        structlog.contextvars.bind_contextvars(payment_id=str(purchase.id))
         if purchase.status == "pending":
             try:
-                await self._read_back(purchase)
+                await self._read_back(purchase, "return")
             except YooKassaUnavailable as error:
                 log.warning("payment.look_up_failed", error=str(error))
             async with connection(self._pool) as conn:

@@ -23,6 +23,7 @@ from app.clients.genapi import GenApi
 from app.clients.results import LinkDead, Results, Unreachable
 from app.db import connection, transaction
 from app.flows.ordering import Ordering
+from app.metrics import Metrics
 from app.repo import generations, outbox, users
 from app.repo.records import Message, Pool, Result
 
@@ -49,9 +50,17 @@ class Delivery:
     """Sends what the outbox owes."""
 
     def __init__(
-        self, pool: Pool, bot: Bot, results: Results, gen_api: GenApi, ordering: Ordering, wake: Callable[[], None]
+        self,
+        pool: Pool,
+        metrics: Metrics,
+        bot: Bot,
+        results: Results,
+        gen_api: GenApi,
+        ordering: Ordering,
+        wake: Callable[[], None],
     ) -> None:
         self._pool = pool
+        self._metrics = metrics
         self._bot = bot
         self._results = results
         self._gen_api = gen_api
@@ -69,6 +78,8 @@ class Delivery:
     async def deliver(self, message: Message) -> None:
         """Sends one message, or puts it off, parks it, or ends it."""
         structlog.contextvars.bind_contextvars(outbox_id=message.id, user_id=message.chat_id)
+        if message.kind == "picture":
+            structlog.contextvars.bind_contextvars(generation_id=message.ref)
         try:
             async with asyncio.timeout(PATIENCE_S):
                 if message.kind == "picture":
@@ -128,26 +139,32 @@ class Delivery:
         try:
             file_id = await self._send(message.chat_id, data)
         except TelegramBadRequest as error:
-            log.error("delivery.picture_refused", error=error.message, generation_id=message.ref)
+            log.error("delivery.picture_refused", error=error.message)
             await self._give_up(message, result, "undeliverable")
             return
         async with transaction(self._pool) as conn:
             await users.lock(conn, result.user_id)
-            await generations.delivered(conn, result.id, file_id)
+            delivered = await generations.delivered(conn, result.id, file_id)
             await outbox.close(conn, message.id, "sent")
-        log.info("generation.delivered", generation_id=message.ref)
+        if delivered:
+            seconds = round(delivered.since_order_s, 3)
+            log.info("generation.delivered", generation_id=message.ref, user_id=result.user_id, seconds=seconds)
+            self._metrics.generations.labels("delivered").inc()
+            self._metrics.generation_seconds.observe(delivered.since_order_s)
+            self._metrics.delivery_seconds.observe(delivered.since_ready_s)
         await self._finish_card(result)
 
     async def _fetch(self, message: Message, result: Result) -> bytes | None:
         """The picture in the chosen size, or None when it cannot be had; raises Unreachable to try again."""
         try:
-            data = await self._results.fetch(result.result_url)
+            with self._metrics.outside_call("results", "fetch"):
+                data = await self._results.fetch(result.result_url)
             return await asyncio.to_thread(pictures.fit, data, result.size)
         except pictures.NotAPicture:
-            log.warning("delivery.no_picture", generation_id=message.ref)
+            log.warning("delivery.no_picture")
             return None
         except LinkDead as error:
-            log.warning("delivery.link_dead", generation_id=message.ref, error=str(error))
+            log.warning("delivery.link_dead", error=str(error))
         fresh = await self._fresh(result)
         return await self._fetch(message, fresh) if fresh else None
 
@@ -156,7 +173,8 @@ class Delivery:
         if result.result_refreshed or result.request_id is None:
             return None
         try:
-            outcome = await self._gen_api.ask(result.request_id)
+            with self._metrics.outside_call("gen-api", "ask"):
+                outcome = await self._gen_api.ask(result.request_id)
         except genapi.NotFound:
             return None
         if outcome.url is None:

@@ -21,6 +21,7 @@ from app.clients import genapi
 from app.clients.genapi import GenApi, Outcome
 from app.db import connection, transaction
 from app.flows.alerts import alert
+from app.metrics import Metrics
 from app.pictures import Picture
 from app.proofs import callback_url
 from app.repo import breakers, credits, generations, outbox, users
@@ -50,10 +51,11 @@ class Placed(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The outcome of a press, and the person's balance after it."""
+    """The outcome of a press, the person's balance after it, and the order that was placed."""
 
     outcome: Placed
     balance: int
+    generation_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,15 @@ class Card:
     message_id: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class _LastWord:
+    """What gen-api's last word on an order changed; told once it is committed."""
+
+    ready: bool = False
+    failed: Failed | None = None
+    breaker_closed: bool = False
+
+
 class Ordering:
     """Places, submits, completes and ends orders."""
 
@@ -75,6 +86,7 @@ class Ordering:
         self,
         pool: Pool,
         settings: Settings,
+        metrics: Metrics,
         gen_api: GenApi,
         bot: Bot,
         wake_submit: Callable[[], None],
@@ -82,6 +94,7 @@ class Ordering:
     ) -> None:
         self._pool = pool
         self._settings = settings
+        self._metrics = metrics
         self._gen_api = gen_api
         self._bot = bot
         self._wake_submit = wake_submit
@@ -97,8 +110,12 @@ class Ordering:
         async with transaction(self._pool) as conn:
             balance = await users.lock(conn, user_id) or 0
             placement = await self._place(conn, user_id, balance, card)
+        self._metrics.orders.labels(placement.outcome.value).inc()
         if placement.outcome is Placed.ORDERED:
+            log.info("order.placed", user_id=user_id, generation_id=str(placement.generation_id), credits=PRICE)
             self._wake_submit()
+        elif placement.outcome is not Placed.ALREADY:
+            log.info("order.declined", user_id=user_id, reason=placement.outcome.value)
         return placement
 
     async def _place(self, conn: Connection, user_id: int, balance: int, card: Card) -> Placement:
@@ -128,8 +145,7 @@ class Ordering:
         after = await credits.debit(conn, user_id, PRICE, "order", str(generation_id))
         if after is None:
             raise RuntimeError("a locked balance changed")
-        log.info("order.placed", user_id=user_id, generation_id=str(generation_id))
-        return Placement(Placed.ORDERED, after)
+        return Placement(Placed.ORDERED, after, generation_id)
 
     async def claim(self, limit: int) -> Sequence[Submission]:
         """Leases queued orders."""
@@ -157,7 +173,8 @@ class Ordering:
         buffer = BytesIO()
         try:
             async with asyncio.timeout(SOURCE_PATIENCE_S):
-                await self._bot.download(claimed.source_file_id, destination=buffer)
+                with self._metrics.outside_call("telegram", "download"):
+                    await self._bot.download(claimed.source_file_id, destination=buffer)
                 return await asyncio.to_thread(pictures.inspect, buffer.getvalue())
         except pictures.NotAPicture:
             await self._fail_claimed(claimed, "not_a_picture")
@@ -177,7 +194,7 @@ class Ordering:
             await users.lock(conn, claimed.user_id)
             failed = await generations.fail_claimed(conn, claimed.id, reason, claimed.attempt)
             await self._refund(conn, claimed.id, failed, reason)
-        self._wake_delivery()
+        self._tell_failed(claimed.id, failed, reason)
 
     async def _create(self, claimed: Submission, picture: Picture) -> None:
         model, size = MODELS[claimed.model], SIZES[claimed.size]
@@ -185,7 +202,8 @@ class Ordering:
         fields = dict(model.fields(claimed.prompt, size))
         fields["callback_url"] = callback_url(self._settings.public_url, secret, claimed.id)
         try:
-            request_id = await self._gen_api.create(model.network, fields, picture, model.image_field)
+            with self._metrics.outside_call("gen-api", "create"):
+                request_id = await self._gen_api.create(model.network, fields, picture, model.image_field)
         except genapi.NotAccepted as error:
             log.warning("submit.not_accepted", error=str(error))
             async with connection(self._pool) as conn:
@@ -203,22 +221,26 @@ class Ordering:
             async with transaction(self._pool) as conn:
                 poll_after = self._settings.generation_poll_after_s
                 await generations.accept(conn, generation_id, request_id, poll_after)
-                await breakers.accepted(conn, PROVIDER)
+                closed = await breakers.accepted(conn, PROVIDER)
         except asyncpg.UniqueViolationError:
             log.error("submit.foreign_request_id", request_id=request_id)
             return
-        log.info("order.accepted", request_id=request_id)
+        log.info("order.accepted", generation_id=str(generation_id), request_id=request_id)
+        if closed:
+            log.info("breaker.closed", provider=PROVIDER)
 
     async def _refused(self, claimed: Submission, status: int) -> None:
         async with transaction(self._pool) as conn:
             await users.lock(conn, claimed.user_id)
             failed = await generations.fail(conn, claimed.id, "refused")
             await self._refund(conn, claimed.id, failed, "refused")
-            if status in (401, 402) and (since := await breakers.refused(conn, PROVIDER)):
+            opened_at = await breakers.refused(conn, PROVIDER) if status in (401, 402) else None
+            if opened_at:
                 text = f"gen-api отвечает {status}: заказы остановлены, проба раз в 30 с. Проверьте ключ и баланс."
-                await alert(conn, self._settings.admin_ids, f"breaker:{since}", text)
-                log.error("breaker.opened", status=status)
-        self._wake_delivery()
+                await alert(conn, self._settings.admin_ids, f"breaker:{opened_at}", text)
+        self._tell_failed(claimed.id, failed, "refused")
+        if opened_at:
+            log.error("breaker.opened", provider=PROVIDER, status=status)
 
     async def hint(self, request_id: int) -> bool:
         """Takes an unproven callback as a hint to ask sooner; whether the number is known."""
@@ -240,11 +262,11 @@ class Ordering:
                 await users.lock(conn, owner.user_id)
                 if outcome.url is None:
                     await generations.accept(conn, generation_id, request_id, self._settings.generation_poll_after_s)
-                await self._finish(conn, generation_id, owner.user_id, request_id, outcome)
+                word = await self._finish(conn, generation_id, owner.user_id, request_id, outcome)
         except asyncpg.UniqueViolationError:
             log.warning("callback.foreign_request_id", request_id=request_id)
             return False
-        self._wake_delivery()
+        self._tell(generation_id, owner.user_id, word, outcome)
         return True
 
     async def claim_questions(self, limit: int) -> Sequence[Question | UUID]:
@@ -260,34 +282,46 @@ class Ordering:
             return
         structlog.contextvars.bind_contextvars(generation_id=str(item.id))
         try:
-            outcome = await self._gen_api.ask(item.request_id)
+            with self._metrics.outside_call("gen-api", "ask"):
+                outcome = await self._gen_api.ask(item.request_id)
         except (genapi.Unavailable, genapi.NotFound) as error:
             log.warning("poll.no_answer", request_id=item.request_id, error=repr(error))
             outcome = Outcome(final=False, url=None, reason=None)
         if outcome.final:
             async with transaction(self._pool) as conn:
                 owner = await generations.owner(conn, item.id)
-                if owner is not None:
-                    await users.lock(conn, owner.user_id)
-                    await self._finish(conn, item.id, owner.user_id, item.request_id, outcome)
-            self._wake_delivery()
+                if owner is None:
+                    return
+                await users.lock(conn, owner.user_id)
+                word = await self._finish(conn, item.id, owner.user_id, item.request_id, outcome)
+            self._tell(item.id, owner.user_id, word, outcome)
         elif item.expired:
             await self._expire(item.id)
 
     async def _finish(
         self, conn: Connection, generation_id: UUID, user_id: int, request_id: int, outcome: Outcome
-    ) -> None:
+    ) -> _LastWord:
         if outcome.url is not None:
-            if await generations.complete(conn, generation_id, outcome.url, request_id):
-                await outbox.put(conn, user_id, "picture", str(generation_id), {}, urgent=True)
-                await breakers.accepted(conn, PROVIDER)
-                log.info("generation.ready", generation_id=str(generation_id), request_id=request_id)
-            else:
-                log.info("generation.late_result", generation_id=str(generation_id))
+            if not await generations.complete(conn, generation_id, outcome.url, request_id):
+                return _LastWord()
+            await outbox.put(conn, user_id, "picture", str(generation_id), {}, urgent=True)
+            return _LastWord(ready=True, breaker_closed=await breakers.accepted(conn, PROVIDER))
+        if not outcome.final:
+            return _LastWord()
+        failed = await generations.fail(conn, generation_id, "provider")
+        await self._refund(conn, generation_id, failed, "provider")
+        return _LastWord(failed=failed)
+
+    def _tell(self, generation_id: UUID, user_id: int, word: _LastWord, outcome: Outcome) -> None:
+        if word.ready:
+            log.info("generation.ready", generation_id=str(generation_id), user_id=user_id)
+            self._wake_delivery()
+        elif word.failed:
+            self._tell_failed(generation_id, word.failed, "provider", outcome.reason)
         elif outcome.final:
-            failed = await generations.fail(conn, generation_id, "provider")
-            log.warning("generation.failed", generation_id=str(generation_id), reason=outcome.reason)
-            await self._refund(conn, generation_id, failed, "provider")
+            log.info("generation.late_word", generation_id=str(generation_id))
+        if word.breaker_closed:
+            log.info("breaker.closed", provider=PROVIDER)
 
     async def _expire(self, generation_id: UUID) -> None:
         async with transaction(self._pool) as conn:
@@ -297,7 +331,7 @@ class Ordering:
             await users.lock(conn, owner.user_id)
             failed = await generations.fail_overdue(conn, generation_id, "deadline")
             await self._refund(conn, generation_id, failed, "deadline")
-        self._wake_delivery()
+        self._tell_failed(generation_id, failed, "deadline")
 
     async def undeliverable(self, generation_id: UUID, user_id: int, reason: str) -> None:
         """Ends an order whose result cannot be brought to the person, gives the credits back and says so."""
@@ -308,7 +342,7 @@ class Ordering:
             if failed and reason == "undeliverable":
                 text = f"Telegram не принял картинку заказа {generation_id}, кредиты отданы назад."
                 await alert(conn, self._settings.admin_ids, f"undeliverable:{generation_id}", text)
-        self._wake_delivery()
+        self._tell_failed(generation_id, failed, reason)
 
     async def _refund(self, conn: Connection, generation_id: UUID, failed: Failed | None, reason: str) -> None:
         if failed is None:
@@ -319,7 +353,17 @@ class Ordering:
             raise RuntimeError("an order was refunded without having failed")
         payload = {"reason": reason, "price": failed.price, "balance": balance}
         await outbox.put(conn, failed.user_id, "order_failed", ref, payload)
-        log.info("order.refunded", generation_id=ref, reason=reason)
+
+    def _tell_failed(self, generation_id: UUID, failed: Failed | None, reason: str, detail: str | None = None) -> None:
+        """Tells of a failure and its refund, which were one transaction; None: somebody was there first."""
+        if failed is None:
+            return
+        ref, user_id = str(generation_id), failed.user_id
+        log.warning("generation.failed", generation_id=ref, user_id=user_id, reason=reason, detail=detail)
+        log.info("order.refunded", generation_id=ref, user_id=user_id, credits=failed.price)
+        self._metrics.generations.labels("failed").inc()
+        self._metrics.generation_failures.labels(reason).inc()
+        self._wake_delivery()
 
 
 def _back_off(attempt: int) -> float:

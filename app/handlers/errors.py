@@ -10,8 +10,10 @@ from aiogram.methods import AnswerCallbackQuery, SendMessage
 from aiogram.types import CallbackQuery, ErrorEvent, Message, TelegramObject, User
 
 from app import texts
+from app.catalog import WELCOME_CREDITS
 from app.db import connection
 from app.faults import INFRASTRUCTURE
+from app.metrics import Metrics
 from app.repo import users
 from app.repo.records import Pool
 
@@ -35,26 +37,26 @@ class Acquaintance(BaseMiddleware):
     ) -> Any:
         person: User | None = data.get("event_from_user")
         if person is not None and not person.is_bot:
-            structlog.contextvars.bind_contextvars(user_id=person.id)
             async with connection(self._pool) as conn:
                 touched = await users.touch(conn, person.id)
             if touched.created:
-                log.info("person.arrived")
+                log.info("person.welcomed", user_id=person.id, credits=WELCOME_CREDITS)
             if touched.unparked:
                 self._wake_delivery()
         return await handler(event, data)
 
 
 @router.errors()
-async def error(event: ErrorEvent, bot: Bot) -> Any:
+async def error(event: ErrorEvent, bot: Bot, metrics: Metrics) -> Any:
     """Re-raises what Telegram should send again; apologises for everything else."""
     exception, update = event.exception, event.update
     if isinstance(exception, INFRASTRUCTURE):
         raise exception
     if isinstance(exception, TelegramForbiddenError):
-        log.info("update.blocked", update_id=update.update_id)
+        log.info("update.blocked")
         return None
-    log.error("update.failed", update_id=update.update_id, exc_info=exception)
+    log.error("update.failed", exc_info=exception)
+    metrics.update_bugs.inc()
     if update.callback_query:
         return AnswerCallbackQuery(callback_query_id=update.callback_query.id, text=texts.APOLOGY)
     if update.message:

@@ -31,6 +31,6 @@ async def refused(conn: Connection, provider: str) -> str | None:
     return row["since"] if row and row["opened"] else None
 
 
-async def accepted(conn: Connection, provider: str) -> None:
-    """Closes the circuit."""
-    await conn.execute(_ACCEPTED, provider)
+async def accepted(conn: Connection, provider: str) -> bool:
+    """Ends a row of refusals; whether that closed an open circuit."""
+    return bool(await conn.fetchval(_ACCEPTED, provider))

@@ -63,6 +63,14 @@ class Failed:
     price: int
 
 
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """How many seconds an order took that has just been delivered."""
+
+    since_order_s: float
+    since_ready_s: float
+
+
 async def find_order(conn: Connection, order_key: str, user_id: int) -> Order | None:
     """The person's order made from a card."""
     row = await conn.fetchrow(_FIND_ORDER, order_key, user_id)
@@ -184,9 +192,10 @@ async def refresh_result(conn: Connection, generation_id: UUID, url: str) -> boo
     return await conn.fetchval(_REFRESH_RESULT, generation_id, url) is not None
 
 
-async def delivered(conn: Connection, generation_id: UUID, file_id: str) -> bool:
-    """ready → delivered."""
-    return await conn.fetchval(_DELIVERED, generation_id, file_id) is not None
+async def delivered(conn: Connection, generation_id: UUID, file_id: str) -> Delivered | None:
+    """ready → delivered; None when something final was there before."""
+    row = await conn.fetchrow(_DELIVERED, generation_id, file_id)
+    return Delivered(**row) if row else None
 
 
 async def wipe(conn: Connection, days: int) -> None:

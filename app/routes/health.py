@@ -27,4 +27,6 @@ async def metrics(request: web.Request) -> web.Response:
     given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
     if not hmac.compare_digest(given, f"Bearer {token}".encode()):
         raise web.HTTPUnauthorized(headers={"WWW-Authenticate": "Bearer"})
-    return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    await request.app[keys.GAUGES].refresh()
+    body = generate_latest(request.app[keys.METRICS].registry)
+    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from app import texts
 from app.faults import INFRASTRUCTURE
 from app.flood import Flood, Verdict
+from app.metrics import Metrics
 
 log = structlog.get_logger()
 
@@ -27,8 +28,11 @@ UPDATE_TIMEOUT_S = 30
 class TelegramRoute(SimpleRequestHandler):
     """Feeds updates to the dispatcher inside the request, `max_updates` of them at once."""
 
-    def __init__(self, dispatcher: Dispatcher, bot: Bot, secret: str, max_updates: int, flood: Flood) -> None:
+    def __init__(
+        self, dispatcher: Dispatcher, bot: Bot, metrics: Metrics, secret: str, max_updates: int, flood: Flood
+    ) -> None:
         super().__init__(dispatcher, bot, handle_in_background=False, secret_token=secret)
+        self._metrics = metrics
         self._flood = flood
         self._secret = secret.encode()
         self._free = max_updates
@@ -54,7 +58,6 @@ class TelegramRoute(SimpleRequestHandler):
             return web.json_response({"ok": False}, status=500)
         finally:
             self._free += 1
-            structlog.contextvars.clear_contextvars()
 
     async def _answer(self, raw: bytes) -> web.Response:
         try:
@@ -66,12 +69,17 @@ class TelegramRoute(SimpleRequestHandler):
         update = self._update(body)
         if update is None:
             return web.json_response({})
-        structlog.contextvars.bind_contextvars(update_id=update.update_id)
+        person = getattr(update.event, "from_user", None)
+        structlog.contextvars.bind_contextvars(update_id=update.update_id, user_id=person.id if person else None)
         # Before the dispatcher: there, what one person does waits for the lock of their conversation, slot by slot
         verdict = await self._verdict(update)
         if verdict is not Verdict.TAKE:
+            self._metrics.updates_slowed.inc()
             return self._write(_slow_down(update, verdict))
-        result: TelegramMethod[Any] | None = await self.dispatcher.feed_webhook_update(self.bot, update, **self.data)
+        with self._metrics.update(_kind(update)):
+            result: TelegramMethod[Any] | None = await self.dispatcher.feed_webhook_update(
+                self.bot, update, **self.data
+            )
         return self._write(result)
 
     async def _verdict(self, update: Update) -> Verdict:
@@ -80,7 +88,7 @@ class TelegramRoute(SimpleRequestHandler):
             return Verdict.TAKE
         verdict = await self._flood.check(event.from_user.id)
         if verdict is Verdict.TELL:
-            log.warning("update.flood", user_id=event.from_user.id)
+            log.warning("update.flood")
         return verdict
 
     def _update(self, body: dict[str, Any]) -> Update | None:
@@ -106,6 +114,16 @@ class TelegramRoute(SimpleRequestHandler):
         if files:
             return web.Response(body=self._build_response_writer(bot=self.bot, result=result))
         return web.json_response(fields)
+
+
+def _kind(update: Update) -> str:
+    """What metrics call an update: a command of ours by name, else what Telegram calls it."""
+    if update.message is None:
+        return update.event_type
+    word = (update.message.text or update.message.caption or "").partition(" ")[0].partition("@")[0]
+    if not word.startswith("/"):
+        return "message"
+    return word if word.removeprefix("/") in texts.COMMANDS else "/other"
 
 
 def _slow_down(update: Update, verdict: Verdict) -> TelegramMethod[Any] | None:

@@ -34,6 +34,10 @@ class Worker[T]:
         self._ended = asyncio.Event()
         self._ended.set()
 
+    def running(self) -> int:
+        """How many items are being handled."""
+        return len(self._running)
+
     def wake(self) -> None:
         """Makes the worker look for work now."""
         self._woken.set()
@@ -78,10 +82,12 @@ class Worker[T]:
         await asyncio.gather(*self._running, return_exceptions=True)
 
     async def _guarded(self, item: T) -> None:
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(worker=self.name)
         try:
             await self._handle(item)
         except Exception as error:
-            log.exception("worker.failed", worker=self.name, error=repr(error))
+            log.exception("worker.failed", error=repr(error))
 
     def _done(self, task: asyncio.Task[None]) -> None:
         full = len(self._running) == self._slots

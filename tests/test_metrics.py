@@ -1,0 +1,147 @@
+"""`/metrics`: who may read it, and that it tells what happened."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.test_purchase import choose
+from tests.world import World, world
+
+METRICS_TOKEN = "a-metrics-token-of-the-tests"
+
+type Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+@pytest.fixture
+async def bot(database_url: str, redis_url: str) -> AsyncIterator[World]:
+    async with world(database_url, redis_url, metrics_token=METRICS_TOKEN) as running:
+        yield running
+
+
+async def scrape(bot: World) -> Samples:
+    """Every sample, by name and labels."""
+    headers = {"Authorization": f"Bearer {METRICS_TOKEN}"}
+    async with (
+        aiohttp.ClientSession() as client,
+        client.get(bot.settings.public_url + "/metrics", headers=headers) as r,
+    ):
+        assert r.status == 200
+        families = text_string_to_metric_families(await r.text())
+        return {(s.name, frozenset(s.labels.items())): s.value for family in families for s in family.samples}
+
+
+def value(samples: Samples, name: str, **labels: str) -> float | None:
+    """The sample, None where there is none."""
+    return samples.get((name, frozenset(labels.items())))
+
+
+async def test_only_the_bearer_of_the_token_reads_the_metrics(bot: World) -> None:
+    """401 without the token, with another, and with one of odd bytes."""
+    async with aiohttp.ClientSession() as client:
+        for given in (None, "Bearer wrong", METRICS_TOKEN, "Bearer \xff"):
+            headers = {"Authorization": given} if given else {}
+            async with client.get(bot.settings.public_url + "/metrics", headers=headers) as answer:
+                assert answer.status == 401
+
+
+async def test_without_a_token_there_are_no_metrics(database_url: str, redis_url: str) -> None:
+    """404, whatever is shown."""
+    headers = {"Authorization": "Bearer "}
+    async with (
+        world(database_url, redis_url) as bot,
+        aiohttp.ClientSession() as client,
+        client.get(bot.settings.public_url + "/metrics", headers=headers) as answer,
+    ):
+        assert answer.status == 404
+
+
+async def test_an_order_and_a_purchase_are_counted_and_timed(bot: World) -> None:
+    """From the update to the outside calls; a command that does not exist is no label of its own."""
+    person = bot.person()
+    card = await bot.card(person)
+    await person.press(card.id, "✅")
+    await bot.says(person, lambda message: (message.text or "").startswith("✅ Готово"))
+    await bot.yookassa.pay(await choose(bot, person))
+    await bot.says(person, lambda message: "добавлено 10 кредитов" in (message.text or ""))
+    await person.send_text("/nosuchcommand")
+    samples = await scrape(bot)
+    for name, labels, expected in (
+        ("bot_update_seconds_count", {"kind": "/photo", "outcome": "ok"}, 1),
+        ("bot_update_seconds_count", {"kind": "/other", "outcome": "ok"}, 1),
+        ("bot_update_seconds_count", {"kind": "callback_query", "outcome": "ok"}, 2),
+        ("bot_orders_total", {"outcome": "ordered"}, 1),
+        ("bot_generations_total", {"outcome": "delivered"}, 1),
+        ("bot_generation_seconds_count", {}, 1),
+        ("bot_generation_delivery_seconds_count", {}, 1),
+        ("bot_payments_total", {"outcome": "created"}, 1),
+        ("bot_payments_total", {"outcome": "linked"}, 1),
+        ("bot_payments_total", {"outcome": "succeeded"}, 1),
+        ("bot_payments_confirmed_total", {"source": "notification"}, 1),
+        ("bot_outside_calls_total", {"service": "gen-api", "operation": "create", "outcome": "ok"}, 1),
+        ("bot_outside_calls_total", {"service": "results", "operation": "fetch", "outcome": "ok"}, 1),
+        ("bot_outside_calls_total", {"service": "telegram", "operation": "download", "outcome": "ok"}, 1),
+        ("bot_outside_calls_total", {"service": "telegram", "operation": "sendPhoto", "outcome": "ok"}, 1),
+        ("bot_outside_calls_total", {"service": "yookassa", "operation": "create_payment", "outcome": "ok"}, 1),
+        ("bot_outside_call_seconds_count", {"service": "yookassa", "operation": "get_payment"}, 1),
+        ("bot_database_up", {}, 1),
+        ("bot_queue_items", {"queue": "queued"}, 0),
+        ("bot_breaker_open", {"provider": "gen-api"}, 0),
+        ("bot_pool_connections", {"state": "max"}, bot.settings.db_pool_size),
+        ("bot_worker_items", {"worker": "submit"}, 0),
+    ):
+        assert value(samples, name, **labels) == expected, (name, labels)
+
+
+async def test_a_refused_order_is_counted_with_its_status_and_reason(bot: World) -> None:
+    """402 is what an operator has to hear of."""
+    bot.gen_api.fault("create", status=402, body={"message": "Payment Required"})
+    person = bot.person()
+    card = await bot.card(person)
+    await person.press(card.id, "✅")
+    await bot.says(person, lambda message: "возвращ" in (message.text or ""))
+    samples = await scrape(bot)
+    assert value(samples, "bot_outside_calls_total", service="gen-api", operation="create", outcome="402") == 1
+    assert value(samples, "bot_generations_total", outcome="failed") == 1
+    assert value(samples, "bot_generation_failures_total", reason="refused") == 1
+
+
+async def test_what_waits_is_shown_with_the_age_of_the_oldest(bot: World) -> None:
+    """Queues and an open breaker come from PostgreSQL, where every replica sees the same."""
+    await bot.db.execute("INSERT INTO users (id, credits) VALUES (1, 0)")
+    await bot.db.execute(
+        "INSERT INTO generations (user_id, order_key, status, model, size, price, prompt, source_file_id, request_id,"
+        " created_at, deadline_at) "
+        "VALUES (1, 'a', 'processing', 'm', 's', 2, 'p', 'f', 7, now() - interval '100 s', now() + interval '1 h')"
+    )
+    await bot.db.execute("INSERT INTO outbox (chat_id, kind, ref, due_at) VALUES (1, 'alert', 'b', 'infinity')")
+    await bot.db.execute("UPDATE breakers SET opened_at = now(), trial_at = now() + interval '1 h'")
+    samples = await scrape(bot)
+    assert value(samples, "bot_queue_items", queue="processing") == 1
+    assert 100 <= (value(samples, "bot_queue_oldest_seconds", queue="processing") or 0) < 200
+    assert value(samples, "bot_queue_items", queue="parked") == 1
+    assert value(samples, "bot_queue_items", queue="outbox") == 0
+    assert value(samples, "bot_breaker_open", provider="gen-api") == 1
+
+
+async def test_a_storm_of_scrapes_asks_postgresql_once(bot: World) -> None:
+    """The gauges stay as they are for a few seconds, however many ask."""
+    await scrape(bot)
+    await bot.db.execute("INSERT INTO outbox (chat_id, kind, ref, due_at) VALUES (1, 'alert', 'b', 'infinity')")
+    for samples in await asyncio.gather(*(scrape(bot) for _ in range(20))):
+        assert value(samples, "bot_queue_items", queue="parked") == 0
+
+
+async def test_without_postgresql_the_rest_is_still_shown(bot: World) -> None:
+    """The gauges of the database go away instead of showing what was."""
+    await bot.db.execute("BEGIN; LOCK TABLE outbox IN ACCESS EXCLUSIVE MODE")
+    try:
+        async with asyncio.timeout(4):
+            samples = await scrape(bot)
+    finally:
+        await bot.db.execute("ROLLBACK")
+    assert value(samples, "bot_database_up") == 0
+    assert value(samples, "bot_queue_items", queue="outbox") is None
+    assert value(samples, "bot_pool_connections", state="max") == bot.settings.db_pool_size
