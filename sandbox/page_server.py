@@ -8,8 +8,10 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
+from sandbox.params import BotApiError
+from sandbox.people import ChatMessage
 from sandbox.server import Call, Server
-from sandbox.telegram import BotApiError, ChatMessage, FakeTelegram
+from sandbox.telegram import FakeTelegram
 
 _PAGE = Path(__file__).parent / "page"
 _JOURNAL = 200
@@ -142,7 +144,7 @@ def _message(message: ChatMessage) -> dict[str, Any]:
         "outgoing": message.outgoing,
         "date": message.date,
         "text": message.text or message.caption or "",
-        "html": message.html,
+        "entities": message.entities,
         "photo": message.photo is not None,
         "file": message.file_name if message.document is not None else None,
         "file_id": message.file_id,

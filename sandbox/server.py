@@ -180,6 +180,14 @@ class Server:
         self._misdeliveries = [*(known for known in self._misdeliveries if known.times > 0), misdelivery]
         return misdelivery
 
+    def next_fault(self, call: Call) -> Fault | None:
+        """The fault that this call meets, counted down; the journal names it."""
+        fault = next((f for f in self._faults if f.times > 0 and self._matches(f.route, call)), None)
+        if fault:
+            fault.times -= 1
+            call.mishap = fault.name or "disturbed"
+        return fault
+
     def heal(self) -> None:
         """Forget every fault that has not happened yet."""
         for fault in self._faults:
@@ -266,9 +274,7 @@ class Server:
         files: list[web.FileField] = []
         try:
             call.body, files = await _read(request)
-            fault = next((f for f in self._faults if f.times > 0 and self._matches(f.route, call)), None)
-            if fault:
-                call.mishap = fault.name or "disturbed"
+            fault = self.next_fault(call)
             self.changed()
             answer = await (self._disturbed(fault, request, handler) if fault else handler(request))
         except web.HTTPRedirection as redirect:
@@ -289,7 +295,6 @@ class Server:
         request: web.Request,
         handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
-        fault.times -= 1
         if fault.before:
             await fault.before()
         instead = fault.hang or fault.drop or fault.status is not None
