@@ -1,4 +1,4 @@
-"""`python -m sandbox`: the three services, the chat page, and the bot between them."""
+"""`python -m sandbox`: the three services, the page with the chat and the machine room, and the bot between them."""
 
 import asyncio
 import contextlib
@@ -7,28 +7,26 @@ import secrets
 import signal
 import socket
 import sys
-from pathlib import Path
 
-import aiohttp
-
+from sandbox.books import Books
+from sandbox.bot_process import START_S, BotProcess
 from sandbox.genapi import FakeGenApi
 from sandbox.page_server import PageServer
+from sandbox.room import Room
 from sandbox.telegram import FakeTelegram
 from sandbox.yookassa import FakeYooKassa
 
-ROOT = Path(__file__).parent.parent
-START_S = 90
-STOP_S = 12
+_FIRST_PAGE_PORT = 8000
 
 
 async def main() -> int:
-    """Run until a signal (0) or until the bot ends by itself (its code, 1 at least)."""
+    """Run until a signal (0). A bot that does not come up at first ends it all (with the bot's code, 1 at least)."""
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     telegram = FakeTelegram(f"4242:{secrets.token_urlsafe(26)}", retry_s=1)
     genapi = FakeGenApi(secrets.token_urlsafe(16), delay=4)
-    yookassa = FakeYooKassa("100500", f"test_{secrets.token_urlsafe(16)}")
+    yookassa = FakeYooKassa("100500", f"test_{secrets.token_urlsafe(16)}", retry_s=2)
     services = (telegram, genapi, yookassa)
     async with contextlib.AsyncExitStack() as stack:
         for service in services:
@@ -36,39 +34,38 @@ async def main() -> int:
             stack.push_async_callback(service.stop)
         for person_id, name in ((101, "Аня"), (102, "Борис")):
             telegram.person(person_id, name)
-        page = PageServer(telegram, services)
-        await page.start(8000)
+        url = f"http://127.0.0.1:{_free_port()}"
+        yookassa.notify_url = f"{url}/yookassa/webhook"
+        environment = _environment(telegram, genapi, yookassa, url)
+        bot = BotProcess(environment, url)
+        stack.push_async_callback(bot.stop)
+        room = Room(telegram, genapi, yookassa, bot, Books(environment["DATABASE_URL"]))
+        await room.start()
+        stack.push_async_callback(room.stop)
+        page = PageServer(telegram, services, [room])
+        await page.start(_FIRST_PAGE_PORT)
         stack.push_async_callback(page.stop)
-        port = _free_port()
-        yookassa.notify_url = f"http://127.0.0.1:{port}/yookassa/webhook"
-        bot = await asyncio.create_subprocess_exec(
-            sys.executable, "bot.py", cwd=ROOT, env=_environment(telegram, genapi, yookassa, port)
-        )
-        stack.push_async_callback(_end, bot)
-        ended = asyncio.create_task(bot.wait())
+        yookassa.chat_url = f"http://127.0.0.1:{page.port}"
         asked = asyncio.create_task(stopped.wait())
-        ready = asyncio.create_task(_ready(f"http://127.0.0.1:{port}/readyz"))
-        await asyncio.wait({ended, asked, ready}, return_when=asyncio.FIRST_COMPLETED)
+        ready = asyncio.create_task(bot.start())
+        await asyncio.wait({asked, ready}, return_when=asyncio.FIRST_COMPLETED)
         if ready.done() and not ready.result():
-            print(f"The bot was not ready within {START_S} s.", file=sys.stderr)
-            return 1
+            print(f"The bot did not come up (code {bot.code}, {START_S} s at most).", file=sys.stderr)
+            return max(bot.code or 0, 1)
         if ready.done():
-            print(f"Откройте / Open: http://127.0.0.1:{page.port}/", flush=True)
-            await asyncio.wait({ended, asked}, return_when=asyncio.FIRST_COMPLETED)
+            print(f"Откройте / Open: {yookassa.chat_url}/", flush=True)
+        await asked
         ready.cancel()
-        if asked.done():
-            return 0
-        print(f"The bot ended by itself (code {ended.result()}).", file=sys.stderr)
-        return max(ended.result(), 1)
+        return 0
 
 
-def _environment(telegram: FakeTelegram, genapi: FakeGenApi, yookassa: FakeYooKassa, port: int) -> dict[str, str]:
+def _environment(telegram: FakeTelegram, genapi: FakeGenApi, yookassa: FakeYooKassa, url: str) -> dict[str, str]:
     return {
         **os.environ,
         "ENV": "sandbox",
         "HOST": "127.0.0.1",
-        "PORT": str(port),
-        "PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "PORT": url.rpartition(":")[2],
+        "PUBLIC_URL": url,
         "BOT_TOKEN": telegram.token,
         "WEBHOOK_SECRET": secrets.token_urlsafe(48),
         "TELEGRAM_API_URL": telegram.url,
@@ -82,6 +79,10 @@ def _environment(telegram: FakeTelegram, genapi: FakeGenApi, yookassa: FakeYooKa
         "DATABASE_URL": os.environ.get("DATABASE_URL", ""),
         "REDIS_URL": os.environ.get("REDIS_URL", ""),
         "LOG_FORMAT": "console",
+        # Whoever breaks something wants to see it heal.
+        "GENERATION_POLL_AFTER_S": "10",
+        "GENERATION_DEADLINE_S": "60",
+        "PAYMENT_POLL_AFTER_S": "10",
     }
 
 
@@ -90,31 +91,6 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-async def _ready(url: str) -> bool:
-    """Whether the bot came up within START_S seconds."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(START_S), aiohttp.ClientSession() as http:
-            while True:
-                with contextlib.suppress(aiohttp.ClientError):
-                    async with http.get(url) as answer:
-                        if answer.status == 200:
-                            return True
-                await asyncio.sleep(0.3)
-    return False
-
-
-async def _end(bot: asyncio.subprocess.Process) -> None:
-    if bot.returncode is not None:
-        return
-    bot.terminate()
-    try:
-        async with asyncio.timeout(STOP_S):
-            await bot.wait()
-    except TimeoutError:
-        bot.kill()
-        await bot.wait()
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
 
 @dataclass
 class Order:
-    """One accepted request; `picture` is there once its status is success."""
+    """One accepted request; `picture` is there once its status is success. A `reason` set before is its failure."""
 
     id: int
     fields: dict[str, str]
@@ -42,6 +42,7 @@ class Manner:
     result: Literal["strings", "objects", "string", "full_response"] = "strings"
     failure_word: Literal["error", "failed"] = "error"
     unknown_id: Literal["404", "400"] = "404"
+    success: Literal["picture", "empty"] = "picture"
 
 
 @dataclass
@@ -49,14 +50,12 @@ class FakeGenApi(Server):
     """The provider. `delay` is the seconds from the order to the callback; `auto=False` waits for `finish`.
 
     `failure`: a reason with which every order from now on ends as `error` ("" = they succeed).
-    `no_picture`: a success comes without any address.
     """
 
     key: str = "sandbox"
     delay: float = 0.2
     auto: bool = True
     failure: str = ""
-    no_picture: bool = False
     balance: float = 1000.0
     service = "gen-api"
     base_path = "/api/v1"
@@ -76,7 +75,7 @@ class FakeGenApi(Server):
     async def finish(self, order_id: int, failure: str | None = None) -> int:
         """Paint the picture (or fail with a reason) and call back; the callback's status, 0 for none."""
         order = self.orders[order_id]
-        reason = self.failure if failure is None else failure
+        reason = (order.reason or self.failure) if failure is None else failure
         if reason:
             order.status, order.reason = "error", reason
         else:
@@ -109,7 +108,7 @@ class FakeGenApi(Server):
     def _outcome(self, order: Order) -> dict[str, Any]:
         if order.status == "error":
             return {"status": self.manner.failure_word, "result": [order.reason], "full_response": []}
-        if order.status != "success" or self.no_picture:
+        if order.status != "success" or self.manner.success == "empty":
             return {"status": order.status, "result": [], "full_response": []}
         url = f"{self.origin}/results/{order.id}.png"
         said: dict[str, Any] = {"status": "success", "result": [url], "full_response": [{"url": url}]}

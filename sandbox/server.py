@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from typing import Any, Literal
+from urllib.parse import parse_qsl
 
 import aiohttp
 from aiohttp import web
@@ -343,8 +344,10 @@ def sized(name: str, length: int) -> str:
 async def _read(request: web.Request) -> tuple[str, list[web.FileField]]:
     """The body for the journal, and the files in it, which are to be closed."""
     if request.content_type != "multipart/form-data":
-        text = (await request.read()).decode(errors="replace")[:_TEXT]
-        return text or (f"?{request.query_string}" if request.query_string else ""), []
+        text = (await request.read()).decode(errors="replace")
+        if request.content_type == "application/x-www-form-urlencoded":
+            text = as_text(dict(parse_qsl(text)))
+        return text[:_TEXT] or (f"?{request.query_string}" if request.query_string else ""), []
     form = await request.post()
     shown = {name: _part(value) for name, value in form.items()}
     return as_text(shown), [value for value in form.values() if isinstance(value, web.FileField)]

@@ -61,15 +61,28 @@ class FakeYooKassa(Server):
 
     async def refund(self, payment_id: str, amount: str | None = None) -> int:
         """The shop gives `amount` ("50.00") or all that is left back; the notification's status."""
+        return await self.send("refund.succeeded", self.give_back(payment_id, amount))
+
+    def give_back(self, payment_id: str, amount: str | None = None) -> dict[str, Any]:
+        """The refund that `refund` makes, before anybody is told; ValueError where it cannot be."""
         payment = self.payments[payment_id]
         left = _value(payment) - Decimal(payment.get("refunded_amount", {}).get("value", "0"))
-        refund = self._refund(payment, Decimal(amount) if amount else left)
-        return await self.send("refund.succeeded", refund)
+        try:
+            return self._refund(payment, Decimal(amount) if amount else left)
+        except InvalidOperation:
+            raise ValueError(f"{amount}: not an amount") from None
 
     async def notify(self, payment_id: str) -> int:
         """Send the notification of the payment's status (again)."""
         payment = self.payments[payment_id]
         return await self.send(EVENTS[payment["status"]], payment)
+
+    async def repeat(self, payment_id: str) -> None:
+        """Send the notifications of the payment and of its refunds again."""
+        await self.notify(payment_id)
+        for refund in self.refunds.values():
+            if refund["payment_id"] == payment_id:
+                await self.send("refund.succeeded", refund)
 
     async def send(self, event: str, thing: dict[str, Any]) -> int:
         """Send any notification once, true or not; its status."""
