@@ -15,6 +15,7 @@ from yarl import URL
 from sandbox.server import Server
 
 SIZES = {"1024x1024": (1024, 1024), "1024x1536": (1024, 1536), "1536x1024": (1536, 1024), "auto": (1024, 1024)}
+REPEAT_S = 3
 NETWORKS = ("gpt-image-1",)
 FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
 
@@ -43,6 +44,7 @@ class Manner:
     failure_word: Literal["error", "failed"] = "error"
     unknown_id: Literal["404", "400"] = "404"
     success: Literal["picture", "empty"] = "picture"
+    missed_callback: Literal["dropped", "repeated"] = "dropped"
 
 
 @dataclass
@@ -95,7 +97,13 @@ class FakeGenApi(Server):
         body = {self.manner.id_name: self._number(order), **self._outcome(order)}
         status = await self.deliver(url, body, lambda: self._forged(order, body))
         order.callbacks.append(status)
+        if status != 200 and self.manner.missed_callback == "repeated":
+            self.spawn(self._call_back_later(order_id))
         return status
+
+    async def _call_back_later(self, order_id: int) -> None:
+        await asyncio.sleep(REPEAT_S)
+        await self.call_back(order_id)
 
     def _forged(self, order: Order, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         url = URL(order.fields["callback_url"])

@@ -35,6 +35,9 @@ MANNERS = (
     ),
     Manner("success", "gen-api", "Успех приходит", {"picture": "с картинкой", "empty": "без картинки"}),
     Manner("failure_word", "gen-api", "Неудача называется", {"error": "error", "failed": "failed"}),
+    Manner(
+        "missed_callback", "gen-api", "Колбэк, не принятый ботом", {"dropped": "пропадает", "repeated": "повторяется"}
+    ),
     Manner("unknown_id", "gen-api", "О неизвестном номере", {"404": "404", "400": "400"}),
     Manner("recipient", "ЮKassa", "recipient в платеже", {"present": "есть", "missing": "нет"}),
 )

@@ -244,7 +244,8 @@ class Room:
         try:
             refund = self._yookassa.give_back(payment_id, str(body.get("amount") or "") or None)
         except (KeyError, ValueError) as error:
-            raise web.HTTPBadRequest(text=str(error)) from None
+            # Not a 4xx: the browser's console would call it an error of the page.
+            return web.json_response({"refused": str(error)})
         self._spawn(self._yookassa.send("refund.succeeded", refund))
         return self._done()
 

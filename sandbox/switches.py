@@ -157,7 +157,7 @@ def _bot(telegram: FakeTelegram, gen_api: FakeGenApi, yookassa: FakeYooKassa, bo
     return [
         Switch(
             "kill-on-order", group, "Убит, когда gen-api принял заказ",
-            "Номер заказа сохранить не успел: после запуска его принесёт колбэк, второго заказа не будет.",
+            "Номер не сохранён, и снова бот не пошлёт: выручит колбэк, а пропал и он — через минуту вернутся кредиты.",
             lambda name: gen_api.fault("create", after=_killing(bot), name=name),
         ),
         Switch(

@@ -40,9 +40,10 @@ function redraw(old, fresh) {
   return fresh;
 }
 
+/** Posts to the machine room; whether it did so. */
 export async function post(path, body) {
   const answer = await fetch(`/api/room/${path}`, { method: "POST", body: JSON.stringify(body ?? {}) });
-  return answer.ok ? "" : answer.text();
+  return answer.ok && !(await answer.json()).refused;
 }
 
 /** A button that posts; its `focus` name survives redrawing. */

@@ -67,9 +67,9 @@ function refund(p) {
     error);
   form.onsubmit = async (event) => {
     event.preventDefault();
-    const failed = await post(`payments/${p.provider_id}/refund`, { amount: amount.value.trim().replace(",", ".") });
-    error.textContent = failed && "Столько вернуть нельзя";
-    if (!failed) amount.value = "";
+    const done = await post(`payments/${p.provider_id}/refund`, { amount: amount.value.trim().replace(",", ".") });
+    error.textContent = done ? "" : "Столько вернуть нельзя";
+    if (done) amount.value = "";
   };
   return form;
 }

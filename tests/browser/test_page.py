@@ -1,0 +1,135 @@
+"""The whole sandbox by clicks, in Chromium: an order, a purchase, faults survived, a keyboard, a phone."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.drive import Visitor
+from tests.world import photograph
+
+PHONE = {"width": 390, "height": 844}
+
+
+def test_a_picture_is_ordered_and_arrives(address: str, visitor: Visitor) -> None:
+    """The order is seen moving to «доставлено», its price in the ledger, its calls in the journal with their bodies."""
+    page = visitor.page
+    visitor.visit(address, "Аня")
+    visitor.says("/start")
+    visitor.reads("10 кредитов")
+    visitor.orders(photograph(), "Кот в космосе")
+    expect(visitor.order("Кот в космосе")).to_have_attribute("data-status", "delivered")
+    expect(page.locator("#messages img")).to_have_count(2)
+    call = page.locator("#journal li", has_text="заказ картинки")
+    call.locator("summary").click()
+    expect(call.locator("pre").nth(1)).to_contain_text("<picture.jpg, ")
+    expect(call.locator("pre").nth(2)).to_contain_text("request_id")
+    assert "Bearer" in (shown := call.locator("pre").first.inner_text())
+    assert shown.strip().endswith("…")
+    visitor.tab("Счета")
+    expect(page.locator("#ledgers article", has_text="Аня")).to_contain_text("8 кредитов")
+    expect(page.locator("#verdict")).to_contain_text("Сверка сходится")
+
+
+def test_credits_are_bought_and_half_the_money_given_back(address: str, visitor: Visitor) -> None:
+    """The payment page opens from the chat; the refund is made in the machine room."""
+    page = visitor.page
+    visitor.visit(address, "Борис")
+    visitor.says("/buy_subscription")
+    visitor.presses("200 ₽")
+    with page.expect_popup() as opened:
+        page.locator("#messages").get_by_role("link", name="Оплатить").last.click()
+    opened.value.get_by_role("button", name="Оплатить").click()
+    expect(opened.value.get_by_role("status")).to_contain_text("Оплачено")
+    opened.value.close()
+    payment = page.locator("#payments article").first
+    expect(payment).to_have_attribute("data-status", "succeeded")
+    visitor.reads("20 кредитов")
+    payment.get_by_label("Сколько рублей вернуть").fill("300")
+    payment.get_by_role("button", name="Вернуть").click()
+    expect(payment).to_contain_text("Столько вернуть нельзя")
+    payment.get_by_label("Сколько рублей вернуть").fill("100")
+    payment.get_by_role("button", name="Вернуть").click()
+    expect(payment).to_contain_text("снято 5 кредитов")
+    visitor.says("/status")
+    visitor.reads("15 кредитов")
+
+
+def test_a_cancelled_payment_costs_nothing(address: str, visitor: Visitor) -> None:
+    """«Отменить» on the payment page is told in the chat."""
+    page = visitor.page
+    visitor.visit(address, "Борис")
+    visitor.says("/buy_subscription")
+    visitor.presses("500 ₽")
+    with page.expect_popup() as opened:
+        page.locator("#messages").get_by_role("link", name="Оплатить 500").last.click()
+    opened.value.get_by_role("button", name="Отменить").click()
+    expect(opened.value.get_by_role("status")).to_contain_text("Отменено")
+    expect(page.locator("#payments article").first).to_have_attribute("data-status", "canceled")
+
+
+def test_a_lost_callback_is_made_up_for_by_asking(address: str, visitor: Visitor) -> None:
+    """The journal marks what was lost; the bot asks gen-api by itself."""
+    visitor.visit(address, "Аня")
+    visitor.switches_on("Колбэк потерян")
+    visitor.orders(photograph(), "Маяк в тумане")
+    expect(visitor.page.locator("#journal")).to_contain_text("⚡ Колбэк потерян")
+    expect(visitor.page.locator("#journal")).to_contain_text("как там заказ?")
+    expect(visitor.order("Маяк в тумане")).to_have_attribute("data-status", "delivered")
+
+
+@pytest.mark.timeout(240)
+def test_a_killed_bot_comes_back_and_the_picture_arrives(address: str, visitor: Visitor) -> None:
+    """Killed while gen-api paints, so that the callback finds nobody: the next process asks."""
+    page = visitor.page
+    visitor.visit(address, "Аня")
+    visitor.orders(photograph(), "Дракон над рекой")
+    expect(visitor.order("Дракон над рекой")).to_have_attribute("data-status", "processing")
+    visitor.tab("Поломки")
+    page.get_by_role("button", name="Убить").click()
+    expect(page.locator("#bot-state")).to_contain_text("kill -9")
+    expect(page.locator("#bot-state")).to_contain_text("бот работает, запуск")
+    expect(visitor.order("Дракон над рекой")).to_have_attribute("data-status", "delivered", timeout=90_000)
+    expect(page.locator("#audit")).to_have_text("сверка сходится")
+
+
+def test_the_keyboard_is_enough(address: str, window: Callable[..., Page]) -> None:
+    """The message field has the focus at first; the machine room's tabs go by arrows, its switches by space."""
+    page = window(viewport={"width": 1440, "height": 900})
+    page.goto(address)
+    page.keyboard.type("/start")
+    page.keyboard.press("Enter")
+    expect(page.locator("#messages")).to_contain_text("/buy_subscription")
+    page.get_by_role("tab", name="Ход дела").focus()
+    page.keyboard.press("ArrowRight")
+    toggle = page.get_by_role("switch", name="Колбэк пришёл дважды")
+    expect(toggle).to_be_visible()
+    toggle.focus()
+    page.keyboard.press("Space")
+    expect(toggle).to_be_checked()
+    expect(toggle).to_be_focused()
+    page.keyboard.press("Space")
+    expect(toggle).not_to_be_checked()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everything_fits_a_phone(address: str, window: Callable[..., Page], scheme: str) -> None:
+    """Chat and machine room are one tap apart, and neither is wider than the screen."""
+    page = window(viewport=PHONE, has_touch=True, color_scheme=scheme)
+    page.goto(address)
+    expect(page.locator("#text")).to_be_visible()
+    assert _fits(page)
+    page.get_by_role("button", name="Машинный зал").click()
+    expect(page.locator("#bot-state")).to_contain_text("бот работает")
+    for name in ("Ход дела", "Поломки", "Счета"):
+        page.get_by_role("tab", name=name).click()
+        assert _fits(page), name
+    page.get_by_role("button", name="Чат").click()
+    expect(page.locator("#text")).to_be_visible()
+
+
+def _fits(page: Page) -> bool:
+    """Whether nothing sticks out sideways, of the page or of the machine room."""
+    script = "[document.documentElement, document.getElementById('room')].every(e => e.scrollWidth <= e.clientWidth)"
+    fits: bool = page.evaluate(script)
+    return fits
