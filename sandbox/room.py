@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -115,9 +116,9 @@ class Room:
     @contextlib.asynccontextmanager
     async def _looking(self) -> AsyncIterator[asyncio.Event]:
         looker = asyncio.Event()
-        looker.set()
         self._lookers.add(looker)
         self._looked_at.set()
+        self._changed.set()
         try:
             yield looker
         finally:
@@ -165,8 +166,8 @@ class Room:
             "outgoing": call.outgoing,
             "person": call.route.startswith("page"),
             "method": call.method,
-            "route": call.route,
-            "path": self._hidden(call.path),
+            "route": "press" if call.route == "update" and '"callback_query"' in call.body[:60] else call.route,
+            "path": self._hidden(urlsplit(call.path).path),
             "status": answered,
             "ms": call.ms,
             "mishap": call.mishap,
@@ -216,7 +217,7 @@ class Room:
         for service in self._services:
             service.heal()
         self._bot.resume()
-        if self._bot.state == "down":
+        if self._bot.state == "down" and self._bot.starts:
             self._spawn(self._bot.start())
         return self._done()
 

@@ -26,7 +26,7 @@ function tab([key, title, content], place) {
 
 document.getElementById("room").append(
   make("header", { className: "head" },
-    make("div", { className: "state" }, botPill, auditPill, heal), armed, tabs),
+    make("div", { className: "state" }, botPill, auditPill), armed, make("div", { className: "bar" }, tabs, heal)),
   ...panels.map(tab));
 
 function choose(place) {

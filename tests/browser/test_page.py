@@ -88,9 +88,28 @@ def test_a_killed_bot_comes_back_and_the_picture_arrives(address: str, visitor: 
     visitor.tab("Поломки")
     page.get_by_role("button", name="Убить").click()
     expect(page.locator("#bot-state")).to_contain_text("kill -9")
-    expect(page.locator("#bot-state")).to_contain_text("бот работает, запуск")
+    expect(page.locator("#bot-state")).to_contain_text("бот работает (перезапуск")
     expect(visitor.order("Дракон над рекой")).to_have_attribute("data-status", "delivered", timeout=90_000)
     expect(page.locator("#audit")).to_have_text("сверка сходится")
+
+
+@pytest.mark.timeout(240)
+def test_a_paused_bot_answers_once_it_goes_on(address: str, visitor: Visitor) -> None:
+    """What is written meanwhile waits; a restart in order loses nothing either."""
+    page = visitor.page
+    visitor.visit(address, "Борис")
+    visitor.tab("Поломки")
+    page.get_by_role("button", name="Пауза").click()
+    expect(page.locator("#bot-state")).to_contain_text("на паузе")
+    visitor.says("/help")
+    visitor.tab("Ход дела")
+    expect(page.locator("#journal .status").first).to_have_text("…")
+    page.get_by_role("button", name="Починить всё").click()
+    expect(page.locator("#journal .status").first).to_have_text("200")
+    visitor.tab("Поломки")
+    page.get_by_role("button", name="Перезапустить").click()
+    expect(page.locator("#bot-state")).to_contain_text("бот запускается")
+    expect(page.locator("#bot-state")).to_contain_text("бот работает")
 
 
 def test_the_keyboard_is_enough(address: str, window: Callable[..., Page]) -> None:

@@ -16,7 +16,7 @@ const STATES = { starting: "запускается", running: "работает"
 export function botWords(state) {
   const kind = { running: "good", starting: "wait", paused: "wait", down: "bad" }[state.state];
   const killed = state.state === "down" && state.code === -9 ? " (kill -9)" : "";
-  const again = state.starts > 1 && state.state !== "down" ? `, запуск ${state.starts}-й` : "";
+  const again = state.starts > 1 && state.state !== "down" ? ` (перезапуск ${state.starts - 1})` : "";
   return [kind, `бот ${STATES[state.state]}${killed}${again}`];
 }
 
@@ -40,7 +40,7 @@ function botRow(state) {
       state.state === "paused" ? poster("Продолжить", "bot/resume") : poster("Пауза", "bot/pause",
         { disabled: state.state !== "running" })];
   return make("fieldset", {}, make("legend", {}, "Процесс бота"),
-    make("div", { className: "row" }, make("span", { className: "pill", "data-kind": kind }, words), ...buttons),
+    make("div", { className: "process" }, make("span", { className: "pill", "data-kind": kind }, words), ...buttons),
     make("small", {}, "Убитый поднимется сам через секунду. Сообщения за это время ждут у Telegram, " +
       "деньги и заказы — в базе."));
 }

@@ -4,7 +4,7 @@ import { clock, make } from "./dom.js";
 const LIMIT = 300;
 const SERVICES = { telegram: "Telegram", "gen-api": "gen-api", yookassa: "ЮKassa" };
 const WORDS = {
-  "telegram update": "обновление", "telegram file": "скачать файл",
+  "telegram update": "сообщение", "telegram press": "нажатие кнопки", "telegram file": "скачать файл",
   "gen-api create": "заказ картинки", "gen-api get": "как там заказ?", "gen-api result": "скачать картинку",
   "gen-api user": "баланс", "gen-api outgoing": "колбэк", "gen-api lost": "колбэк",
   "yookassa payments.create": "создать платёж", "yookassa payments.get": "проверить платёж",
