@@ -1,6 +1,7 @@
 """gen-api.ru as its clients know it: takes an order, paints, calls back."""
 
 import asyncio
+import colorsys
 import io
 import itertools
 import random
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from aiohttp import web
-from PIL import Image, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps, UnidentifiedImageError
 from yarl import URL
 
 from sandbox.server import Server
@@ -190,26 +191,27 @@ class FakeGenApi(Server):
 
 
 def paint(image: bytes, prompt: str, size: tuple[int, int]) -> bytes:
-    """A new PNG of that size: the picture in the prompt's own two colours, framed, with the prompt on it."""
-    chance = random.Random(prompt)
-    dark = tuple(chance.randrange(0, 90) for _ in range(3))
-    light = tuple(chance.randrange(170, 256) for _ in range(3))
+    """A new PNG of that size: the picture in broad strokes and the prompt's own colours, with the prompt on it."""
+    hue = random.Random(prompt).random()
+    dark, middle, light = _colour(hue, 0.7, 0.3), _colour(hue + 0.35, 0.6, 0.9), _colour(hue + 0.45, 0.2, 1)
     with Image.open(io.BytesIO(image)) as opened:
-        fitted = ImageOps.fit(ImageOps.exif_transpose(opened).convert("RGB"), size)
-    toned = ImageOps.colorize(ImageOps.posterize(fitted, 3).convert("L"), dark, light)
-    canvas = Image.blend(fitted, toned, 0.75)
+        fitted = ImageOps.fit(ImageOps.exif_transpose(opened).convert("RGB"), (size[0] // 4, size[1] // 4))
+    strokes = fitted.filter(ImageFilter.ModeFilter(9))
+    toned = ImageOps.colorize(ImageOps.autocontrast(strokes.convert("L")), dark, light, middle)
+    canvas = Image.blend(strokes, toned, 0.7).resize(size, Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(canvas)
-    for _ in range(40):
-        x, y, r = chance.randrange(size[0]), chance.randrange(size[1]), chance.randrange(4, 26)
-        draw.ellipse((x - r, y - r, x + r, y + r), outline=light, width=3)
     lines = textwrap.wrap(prompt, 42)[:3]
     top = size[1] - 60 - 44 * len(lines)
     draw.rectangle((0, top, size[0], size[1]), fill=dark)
     draw.multiline_text((40, top + 24), "\n".join(lines), fill=light, font=_font(36), spacing=8)
-    draw.rectangle((0, 0, size[0] - 1, size[1] - 1), outline=light, width=12)
     out = io.BytesIO()
     canvas.save(out, "PNG", compress_level=1)
     return out.getvalue()
+
+
+def _colour(hue: float, saturation: float, value: float) -> tuple[int, int, int]:
+    red, green, blue = colorsys.hsv_to_rgb(hue % 1, saturation, value)
+    return round(red * 255), round(green * 255), round(blue * 255)
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
