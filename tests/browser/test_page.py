@@ -148,7 +148,7 @@ def test_everything_fits_a_phone(address: str, window: Callable[..., Page], sche
 
 
 def _fits(page: Page) -> bool:
-    """Whether nothing sticks out sideways, of the page or of the machine room."""
-    script = "[document.documentElement, document.getElementById('room')].every(e => e.scrollWidth <= e.clientWidth)"
+    """Whether nothing sticks out sideways, of the page, the machine room or its lists."""
+    script = "[...document.querySelectorAll('html, #room, .cards')].every(e => e.scrollWidth <= e.clientWidth)"
     fits: bool = page.evaluate(script)
     return fits

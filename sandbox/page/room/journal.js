@@ -75,11 +75,11 @@ function cells(call) {
   return [
     make("time", {}, clock(call.at)),
     make("span", { className: "way" }, from, make("i", {}, " → "), to),
-    make("span", { className: "what" }, words ?? call.route,
-      call.mishap ? make("b", { className: "mishap" }, `⚡ ${call.mishap}`) : null),
+    make("span", { className: "what" }, words ?? call.route),
     make("code", { className: "path" }, `${call.method === "REPLY" ? "в ответе" : call.method} ${call.path}`),
     make("span", { className: "status" }, call.route === "lost" ? "не дошёл" : String(status)),
     make("span", { className: "ms" }, call.ms === null || call.route === "lost" ? "" : length(call.ms)),
+    ...(call.mishap ? [make("b", { className: "mishap" }, `⚡ ${call.mishap}`)] : []),
   ];
 }
 
