@@ -64,14 +64,14 @@ class Room:
 
     def routes(self, router: web.UrlDispatcher) -> None:
         router.add_get("/api/room/events", self._events)
-        router.add_get("/api/room/calls/{number}", self._call)
+        router.add_get(r"/api/room/calls/{number:\d+}", self._call)
         router.add_post("/api/room/switches/{key}/{to:on|off}", self._switch)
         router.add_post("/api/room/heal", self._heal)
         router.add_post("/api/room/manners/{key}/{value}", self._manner)
         router.add_post("/api/room/bot/{action:kill|restart|pause|resume}", self._bot_action)
         router.add_post("/api/room/payments/{id}/refund", self._refund)
         router.add_post("/api/room/payments/{id}/notify", self._notify)
-        router.add_post("/api/room/generations/{number}/callback", self._callback)
+        router.add_post(r"/api/room/generations/{number:\d+}/callback", self._callback)
 
     # Watching
 

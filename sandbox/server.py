@@ -26,7 +26,7 @@ _numbers = itertools.count(1)
 
 @dataclass
 class Call:
-    """One request that arrived or was sent; `status` is 0 until it is answered, and stays so without an answer.
+    """One request that arrived or was sent; `status` is 0 until it is answered, 499 where its answer was withheld.
 
     `body` and `answer` are cut to 6,000 characters, files in them stand as <name, size>. `ms` is the time it
     took, None while it lasts. `mishap` says how it was disturbed.
@@ -259,7 +259,7 @@ class Server:
         self.note(call)
         try:
             async with self.http.post(url, json=body) as answer:
-                call.end(answer.status, await answer.text())
+                call.end(answer.status, await answer.text(errors="replace"))
         except (aiohttp.ClientError, TimeoutError):
             call.end(0)
         self.changed()
@@ -278,16 +278,19 @@ class Server:
             fault = self.next_fault(call)
             self.changed()
             answer = await (self._disturbed(fault, request, handler) if fault else handler(request))
+            call.end(answer.status, _shown(answer))
         except web.HTTPRedirection as redirect:
             call.end(redirect.status, f"→ {redirect.headers.get('Location')}")
             raise
         except web.HTTPException as error:
             answer = self.error(error.status, error.reason)
+            call.end(answer.status, _shown(answer))
         finally:
             for file in files:
                 file.file.close()
-        call.end(answer.status, _shown(answer))
-        self.changed()
+            if call.ms is None:  # the caller died while it spoke
+                call.end(0)
+            self.changed()
         return answer
 
     async def _disturbed(

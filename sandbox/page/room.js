@@ -2,7 +2,7 @@
 import { accounts, auditWords, showAccounts } from "./room/accounts.js";
 import { keep, make, poster } from "./room/dom.js";
 import { botWords, faults, showFaults } from "./room/faults.js";
-import { addCalls, clearCalls, journal } from "./room/journal.js";
+import { addCalls, journal } from "./room/journal.js";
 import { showWork, work } from "./room/work.js";
 
 const botPill = make("span", { className: "pill", id: "bot-state", role: "status" }, "бот запускается");
@@ -73,7 +73,6 @@ function follow() {
     stream = null;
   } else if (!stream) {
     stream = new EventSource("/api/room/events");
-    stream.addEventListener("open", clearCalls);
     stream.addEventListener("calls", (event) => addCalls(JSON.parse(event.data)));
     stream.addEventListener("board", (event) => show(JSON.parse(event.data)));
   }

@@ -23,7 +23,7 @@ _CHROMIUMS = (
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 )
-WAIT_MS = 40_000
+WAIT_MS = 60_000
 """How long the bot may take for anything; a poll comes after 10 s, and the machine may be busy."""
 
 

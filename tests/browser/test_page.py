@@ -8,6 +8,8 @@ from playwright.sync_api import Page, expect
 from tests.browser.drive import Visitor
 from tests.world import photograph
 
+pytestmark = pytest.mark.timeout(300)
+
 PHONE = {"width": 390, "height": 844}
 
 
@@ -78,11 +80,11 @@ def test_a_lost_callback_is_made_up_for_by_asking(address: str, visitor: Visitor
     expect(visitor.order("Маяк в тумане")).to_have_attribute("data-status", "delivered")
 
 
-@pytest.mark.timeout(240)
 def test_a_killed_bot_comes_back_and_the_picture_arrives(address: str, visitor: Visitor) -> None:
-    """Killed while gen-api paints, so that the callback finds nobody: the next process asks."""
+    """Killed while gen-api paints, and the callback is lost as well: the next process asks."""
     page = visitor.page
     visitor.visit(address, "Аня")
+    visitor.switches_on("Колбэк потерян")
     visitor.orders(photograph(), "Дракон над рекой")
     expect(visitor.order("Дракон над рекой")).to_have_attribute("data-status", "processing")
     visitor.tab("Поломки")
@@ -93,7 +95,6 @@ def test_a_killed_bot_comes_back_and_the_picture_arrives(address: str, visitor: 
     expect(page.locator("#audit")).to_have_text("сверка сходится")
 
 
-@pytest.mark.timeout(240)
 def test_a_paused_bot_answers_once_it_goes_on(address: str, visitor: Visitor) -> None:
     """What is written meanwhile waits; a restart in order loses nothing either."""
     page = visitor.page

@@ -30,6 +30,11 @@ function choose(event) {
 }
 
 export function addCalls(calls) {
+  // The same number at another time: the sandbox was started anew.
+  if (calls.some((call) => rows.has(call.number) && rows.get(call.number).at !== call.at)) {
+    rows.clear();
+    list.replaceChildren();
+  }
   for (const call of calls) {
     const known = rows.get(call.number);
     if (known) known.update(call);
@@ -46,11 +51,6 @@ export function addCalls(calls) {
   }
 }
 
-export function clearCalls() {
-  rows.clear();
-  list.replaceChildren();
-}
-
 function row(call) {
   const summary = make("summary");
   const texts = make("div", { className: "texts" });
@@ -63,7 +63,7 @@ function row(call) {
     if (details.open) open(now.number, texts);
   }
   update(call);
-  return { node, update };
+  return { node, update, at: call.at };
 }
 
 function cells(call) {
