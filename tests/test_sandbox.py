@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from PIL import Image
 
+from sandbox import manners
 from sandbox.genapi import FakeGenApi
 from sandbox.server import Server
 from sandbox.telegram import FakeTelegram
@@ -226,3 +227,24 @@ async def test_a_notification_that_was_not_taken_comes_again(hook: Hook) -> None
     assert shop.called("lost")
     await shop.stop()
     assert len(hook.got) == 1
+
+
+async def test_a_callback_nobody_took_comes_again_only_where_that_was_chosen(hook: Hook, genapi: FakeGenApi) -> None:
+    """Whether gen-api repeats it is not known."""
+
+    async def order() -> None:
+        hook.fault("hook", status=503)
+        form = aiohttp.FormData({"prompt": "кот", "callback_url": hook.origin + "/hook"})
+        form.add_field("image[]", picture(), filename="a.jpg", content_type="image/jpeg")
+        url, headers = genapi.url + "/networks/gpt-image-1", {"Authorization": "Bearer k"}
+        async with genapi.http.post(url, data=form, headers=headers) as answer:
+            assert answer.status == 200
+
+    def statuses() -> list[int]:
+        return [call.status for call in genapi.called("outgoing")]
+
+    await order()
+    await genapi.wait_for(lambda: statuses() == [503])
+    manners.choose(genapi, FakeYooKassa(), "missed_callback", "repeated")
+    await order()
+    await genapi.wait_for(lambda: statuses() == [503, 503, 200])

@@ -77,7 +77,7 @@ function cells(call) {
     make("span", { className: "way" }, from, make("i", {}, " → "), to),
     make("span", { className: "what" }, words ?? call.route),
     make("code", { className: "path" }, `${call.method === "REPLY" ? "в ответе" : call.method} ${call.path}`),
-    make("span", { className: "status" }, call.route === "lost" ? "не дошёл" : String(status)),
+    make("span", { className: call.ms === null ? "status waiting" : "status" }, call.route === "lost" ? "не дошёл" : String(status)),
     make("span", { className: "ms" }, call.ms === null || call.route === "lost" ? "" : length(call.ms)),
     ...(call.mishap ? [make("b", { className: "mishap" }, `⚡ ${call.mishap}`)] : []),
   ];
