@@ -36,15 +36,16 @@ class Postgres:
     def __init__(self, child: Child, port: int, lock: IO[str]) -> None:
         self._child = child
         self._lock = lock
+        self.port = port
         self._address = f"postgresql://postgres@127.0.0.1:{port}"
         self.url = f"{self._address}/postgres"
 
     @classmethod
-    def start(cls, data_dir: Path, options: Mapping[str, str] | None = None) -> Self:
+    def start(cls, data_dir: Path, options: Mapping[str, str] | None = None, port: int | None = None) -> Self:
         """Starts a server on `data_dir`, made where it is missing and kept at the end.
 
-        `options` are lines of postgresql.conf. Raises AlreadyRunningError, or RuntimeError with the server's
-        last words.
+        `options` are lines of postgresql.conf; `port` None takes a free one. Raises AlreadyRunningError, or
+        RuntimeError with the server's last words.
         """
         account = _account(data_dir)
         data_dir = _place(data_dir.resolve(), account)
@@ -53,7 +54,7 @@ class Postgres:
         try:
             _stop_leftover(data_dir)
             _initialise(data_dir, bin_dir, account)
-            child, port = _run(data_dir, bin_dir, account, options or {})
+            child, port = _run(data_dir, bin_dir, account, options or {}, port)
         except BaseException:
             lock.close()
             raise
@@ -216,12 +217,12 @@ def _initialise(data_dir: Path, bin_dir: Path, account: tuple[int, int] | None) 
 
 
 def _run(
-    data_dir: Path, bin_dir: Path, account: tuple[int, int] | None, options: Mapping[str, str]
+    data_dir: Path, bin_dir: Path, account: tuple[int, int] | None, options: Mapping[str, str], wanted: int | None
 ) -> tuple[Child, int]:
-    """Starts the server and waits until it answers; if it does not, tries another port a moment later."""
+    """Starts the server and waits until it answers; if not, tries again a moment later, on another free port."""
     log_path = data_dir.with_name(f"{data_dir.name}.log")
     for _ in range(_START_ATTEMPTS):
-        port = free_port()
+        port = wanted or free_port()
         settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", **options}
         flags = [f"--{name}={value}" for name, value in settings.items()]
         with log_path.open("wb") as log:

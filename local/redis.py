@@ -18,10 +18,11 @@ _START_TIMEOUT_S = 20
 class Redis:
     """A running server; `url` is its address."""
 
-    def __init__(self, child: Child, url: str, home: Path) -> None:
+    def __init__(self, child: Child, port: int, home: Path) -> None:
         self._child = child
         self._home = home
-        self.url = url
+        self.port = port
+        self.url = f"redis://127.0.0.1:{port}/0"
 
     @staticmethod
     def binary() -> Path | None:
@@ -35,16 +36,16 @@ class Redis:
         return Path(package.origin).parent / "bin" / "redis-server"
 
     @classmethod
-    def start(cls) -> Self:
-        """Starts a server; raises RuntimeError with its last words where it does not come up."""
+    def start(cls, port: int | None = None) -> Self:
+        """Starts a server, on a free port unless one is given; raises RuntimeError with its last words if it fails."""
         binary = cls.binary()
         if binary is None:
             raise RuntimeError("no redis-server on this machine")
         home = Path(tempfile.mkdtemp(prefix="redis-"))
-        port = free_port()
+        port = port or free_port()
         command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--dir", home, "--save", ""]
         with (home / "server.log").open("wb") as log:
-            server = cls(Child.start(command, log=log), f"redis://127.0.0.1:{port}/0", home)
+            server = cls(Child.start(command, log=log), port, home)
         try:
             server._wait()
         except BaseException:

@@ -7,7 +7,6 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.test_purchase import choose
 from tests.world import World, world
 
 METRICS_TOKEN = "a-metrics-token-of-the-tests"
@@ -64,7 +63,7 @@ async def test_an_order_and_a_purchase_are_counted_and_timed(bot: World) -> None
     card = await bot.card(person)
     await person.press(card.id, "✅")
     await bot.says(person, lambda message: (message.text or "").startswith("✅ Готово"))
-    await bot.yookassa.pay(await choose(bot, person))
+    await bot.yookassa.pay(await bot.choose(person))
     await bot.says(person, lambda message: "добавлено 10 кредитов" in (message.text or ""))
     await person.send_text("/nosuchcommand")
     samples = await scrape(bot)

@@ -9,7 +9,6 @@ import aiohttp
 import pytest
 
 from app.clients.yookassa import YooKassa, YooKassaUnavailable
-from sandbox.telegram import Person
 from tests.world import World, world
 
 
@@ -20,22 +19,10 @@ async def bot(database_url: str, redis_url: str) -> AsyncIterator[World]:
         await running.audit()
 
 
-async def choose(bot: World, person: Person, price: str = "200 ₽") -> str:
-    """Chooses a plan; the id of the payment at YooKassa."""
-    await person.send_text("/buy_subscription")
-    offer = await bot.says(person, lambda message: message.button(price))
-    await person.press(offer.id, price)
-    link = await bot.says(person, lambda message: message.button("Оплатить"))
-    url = next(button["url"] for button in link.buttons if "url" in button)
-    return next(
-        key for key, payment in bot.yookassa.payments.items() if payment["confirmation"]["confirmation_url"] == url
-    )
-
-
 async def test_a_paid_plan_adds_its_credits_once_and_thirty_days(bot: World) -> None:
     """Fifty notifications at once credit once; /status names the last day."""
     person = bot.person()
-    payment = await choose(bot, person, "500 ₽")
+    payment = await bot.choose(person, "500 ₽")
     await bot.yookassa.pay(payment)
     statuses = await asyncio.gather(*(bot.yookassa.notify(payment) for _ in range(50)))
     assert set(statuses) <= {200, 503}
@@ -50,8 +37,8 @@ async def test_a_paid_plan_adds_its_credits_once_and_thirty_days(bot: World) -> 
 async def test_the_same_plan_gives_the_same_link(bot: World) -> None:
     """Choosing again makes no second payment."""
     person = bot.person()
-    first = await choose(bot, person)
-    assert await choose(bot, person) == first
+    first = await bot.choose(person)
+    assert await bot.choose(person) == first
     assert len(bot.yookassa.payments) == 1
 
 
@@ -63,7 +50,7 @@ async def test_a_lost_create_answer_is_repeated_under_the_same_key(bot: World) -
     offer = await bot.says(person, lambda message: message.button("200 ₽"))
     await person.press(offer.id, "200 ₽")
     await bot.says(person, lambda message: "второго платежа не будет" in (message.text or ""))
-    await choose(bot, person)
+    await bot.choose(person)
     assert len(bot.yookassa.payments) == 1
 
 
@@ -71,7 +58,7 @@ async def test_a_lost_notification_is_made_up_for(database_url: str, redis_url: 
     """The reconcile worker asks."""
     async with world(database_url, redis_url, payment_poll_after_s=0.3) as bot:
         person = bot.person()
-        payment = await choose(bot, person)
+        payment = await bot.choose(person)
         bot.yookassa.misdeliver("lost")
         await bot.yookassa.pay(payment)
         await bot.says(person, lambda message: "добавлено 10 кредитов" in (message.text or ""))
@@ -97,7 +84,7 @@ async def test_notifications_of_nothing_of_ours_create_nothing(bot: World) -> No
 async def test_a_payment_that_cannot_be_verified_now_is_sent_again(bot: World) -> None:
     """503, and the next notification credits."""
     person = bot.person()
-    payment = await choose(bot, person)
+    payment = await bot.choose(person)
     bot.yookassa.fault("payments.get", status=500)
     assert await bot.yookassa.pay(payment) == 503
     assert await bot.credits(person) == 10
@@ -109,7 +96,7 @@ async def test_a_payment_that_cannot_be_verified_now_is_sent_again(bot: World) -
 async def test_what_was_paid_but_differs_goes_to_review(bot: World, change: dict[str, object]) -> None:
     """Nothing is credited."""
     person = bot.person()
-    payment = await choose(bot, person)
+    payment = await bot.choose(person)
     bot.yookassa.payments[payment].update(change)
     await bot.yookassa.pay(payment)
     assert await bot.credits(person) == 10
@@ -119,7 +106,7 @@ async def test_what_was_paid_but_differs_goes_to_review(bot: World, change: dict
 async def test_a_cancelled_payment_is_told_once(bot: World) -> None:
     """With a button to try again."""
     person = bot.person()
-    payment = await choose(bot, person)
+    payment = await bot.choose(person)
     await bot.yookassa.cancel(payment)
     await bot.yookassa.notify(payment)
     message = await bot.says(person, lambda message: "Деньги не списаны" in (message.text or ""))
@@ -130,13 +117,16 @@ async def test_a_cancelled_payment_is_told_once(bot: World) -> None:
 async def test_refunds_take_their_share_and_never_more_than_there_is(bot: World) -> None:
     """A partial refund is rounded down; a full one ends the subscription; what is missing is recorded."""
     person = bot.person()
-    payment = await choose(bot, person)
+    payment = await bot.choose(person)
     await bot.yookassa.pay(payment)
     await bot.yookassa.refund(payment, "50.00")
     assert await bot.credits(person) == 18
     await bot.db.execute(
-        "WITH spent AS (UPDATE users SET credits = 3 WHERE id = $1 RETURNING id) "
-        "INSERT INTO ledger (user_id, delta, balance, reason, ref) SELECT id, -15, 3, 'order', 'spent' FROM spent",
+        "WITH spent AS (UPDATE users SET credits = 3 WHERE id = $1 RETURNING id), ordered AS ("
+        " INSERT INTO generations (user_id, order_key, status, model, size, price, deadline_at, finished_at)"
+        " SELECT id, 'card', 'delivered', 'gpt-image-1', '512x512', 15, now(), now() FROM spent RETURNING id, user_id) "
+        "INSERT INTO ledger (user_id, delta, balance, reason, ref)"
+        " SELECT user_id, -15, 3, 'order', id::text FROM ordered",
         person.id,
     )
     await bot.yookassa.refund(payment)
@@ -151,7 +141,7 @@ async def test_refunds_take_their_share_and_never_more_than_there_is(bot: World)
 async def test_a_payment_whose_metadata_names_another_user_changes_nothing(bot: World) -> None:
     """200, a warning in the log, and the purchase stays as it was."""
     person = bot.person()
-    payment = await choose(bot, person)
+    payment = await bot.choose(person)
     bot.yookassa.payments[payment]["metadata"]["user_id"] = "999"
     assert await bot.yookassa.pay(payment) == 200
     assert await bot.credits(person) == 10
@@ -161,7 +151,7 @@ async def test_a_payment_whose_metadata_names_another_user_changes_nothing(bot: 
 async def test_a_paid_plan_that_has_left_the_catalogue_is_credited(bot: World) -> None:
     """The row holds what was bought."""
     person = bot.person()
-    payment = await choose(bot, person)
+    payment = await bot.choose(person)
     await bot.db.execute("UPDATE payments SET plan = 'of-last-year'")
     assert await bot.yookassa.pay(payment) == 200
     assert await bot.credits(person) == 20
@@ -170,7 +160,7 @@ async def test_a_paid_plan_that_has_left_the_catalogue_is_credited(bot: World) -
 async def test_what_comes_after_the_end_of_a_purchase_is_answered_and_changes_nothing(bot: World) -> None:
     """Paid and refunded at YooKassa, canceled here: 200, or it would be redelivered for a day."""
     person = bot.person()
-    payment = await choose(bot, person)
+    payment = await bot.choose(person)
     await bot.db.execute("UPDATE payments SET status = 'canceled', poll_at = NULL")
     assert await bot.yookassa.pay(payment) == 200
     assert await bot.yookassa.refund(payment) == 200
@@ -198,7 +188,7 @@ async def test_a_link_that_the_second_press_won_is_not_owed_as_well(bot: World) 
     await person.send_text("/buy_subscription")
     offer = await bot.says(person, lambda message: message.button("200 ₽"))
     await person.press(offer.id, "200 ₽")
-    await choose(bot, person)
+    await bot.choose(person)
     assert await bot.db.fetchval("SELECT count(*) FROM outbox WHERE kind = 'payment_link'") == 0
 
 
@@ -206,7 +196,7 @@ async def test_a_receipt_goes_with_every_payment_of_a_shop_that_sends_them(datab
     """54-FZ: the plan's amount, the VAT code of the settings, full payment, a service."""
     email = "shop@example.com"
     async with world(database_url, redis_url, yookassa_receipt_email=email, yookassa_vat_code=4) as bot:
-        await choose(bot, bot.person())
+        await bot.choose(bot.person())
         receipt = json.loads(await bot.db.fetchval("SELECT request FROM payments"))["receipt"]
     assert receipt["customer"] == {"email": email}
     [item] = receipt["items"]

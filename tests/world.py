@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 
 from app.handlers import errors, photo, start, status, subscription
 from app.main import create_app
+from app.repo import audit
 from app.settings import Settings
 from local.ports import free_port
 from sandbox.genapi import FakeGenApi
@@ -24,7 +25,7 @@ SHOP, SHOP_KEY = "100500", "test_key_of_the_tests"
 
 @dataclass
 class World:
-    """The fake services and the running bot; `db` is a connection of the test's own."""
+    """The fake services and the settings that lead to them; `db` is a connection of the test's own."""
 
     telegram: FakeTelegram
     gen_api: FakeGenApi
@@ -53,23 +54,29 @@ class World:
         await person.send_photo(data or photograph(), caption=prompt)
         return await self.says(person, lambda message: message.button("✅"))
 
+    async def choose(self, person: Person, price: str = "200 ₽") -> str:
+        """The person chooses a plan; the id of the payment at YooKassa."""
+        await person.send_text("/buy_subscription")
+        offer = await self.says(person, lambda message: message.button(price))
+        await person.press(offer.id, price)
+        link = await self.says(person, lambda message: message.button("Оплатить"))
+        url = next(button["url"] for button in link.buttons if "url" in button)
+        payments = self.yookassa.payments.items()
+        return next(key for key, payment in payments if payment["confirmation"]["confirmation_url"] == url)
+
     async def credits(self, person: Person) -> int | None:
         """The balance that the database holds."""
         balance: int | None = await self.db.fetchval("SELECT credits FROM users WHERE id = $1", person.id)
         return balance
 
     async def audit(self) -> None:
-        """Every balance is the sum of its ledger."""
-        wrong = await self.db.fetch(
-            "SELECT id, credits FROM users WHERE credits <> "
-            "(SELECT COALESCE(sum(delta), 0) FROM ledger WHERE user_id = users.id)"
-        )
-        assert wrong == []
+        """The books hold no contradiction."""
+        assert await audit.differences(self.db) == []
 
 
 @asynccontextmanager
-async def world(database_url: str, redis_url: str, **changes: Any) -> AsyncIterator[World]:
-    """Starts everything on free ports, and stops it."""
+async def services(database_url: str, redis_url: str, **changes: Any) -> AsyncIterator[World]:
+    """The fake services on free ports, without a bot; `changes` are settings."""
     telegram, gen_api = FakeTelegram(TOKEN, retry_s=0.05), FakeGenApi(key="a-key-of-the-tests", delay=0.05)
     yookassa = FakeYooKassa(SHOP, SHOP_KEY)
     for server in (telegram, gen_api, yookassa):
@@ -94,21 +101,30 @@ async def world(database_url: str, redis_url: str, **changes: Any) -> AsyncItera
     }
     settings = Settings(**(values | changes))
     yookassa.notify_url = f"{settings.public_url}/yookassa/webhook"
-    for router in (errors.router, errors.fallback, photo.router, start.router, status.router, subscription.router):
-        # aiogram attaches a router to one dispatcher in a process's life; here each test has a bot of its own.
-        router._parent_router = None
-    runner = web.AppRunner(create_app(settings))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
     db = await asyncpg.connect(database_url)
     try:
-        await telegram.wait_for(lambda: telegram.called("setMyCommands"))
         yield World(telegram, gen_api, yookassa, settings, db)
     finally:
         await db.close()
-        await runner.cleanup()
         for server in (telegram, gen_api, yookassa):
             await server.stop()
+
+
+@asynccontextmanager
+async def world(database_url: str, redis_url: str, **changes: Any) -> AsyncIterator[World]:
+    """The fake services and the bot between them, in this process."""
+    async with services(database_url, redis_url, **changes) as around:
+        for router in (errors.router, errors.fallback, photo.router, start.router, status.router, subscription.router):
+            # aiogram attaches a router to one dispatcher in a process's life; here each test has a bot of its own.
+            router._parent_router = None
+        runner = web.AppRunner(create_app(around.settings))
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", around.settings.port).start()
+        try:
+            await around.telegram.wait_for(lambda: around.telegram.called("setMyCommands"))
+            yield around
+        finally:
+            await runner.cleanup()
 
 
 def photograph(width: int = 640, height: int = 480) -> bytes:

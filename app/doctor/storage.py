@@ -28,7 +28,7 @@ async def schema_is_current(settings: Settings) -> str:
 
 
 async def balances_are_sums(settings: Settings) -> str:
-    """Nobody's balance differs from the sum of their ledger."""
+    """Every balance is the sum of its ledger, and orders, payments and entries go together."""
     async with _connection(settings) as connection:
         try:
             wrong = await audit.differences(connection)
@@ -37,10 +37,10 @@ async def balances_are_sums(settings: Settings) -> str:
     if wrong:
         first = wrong[0]
         raise Ill(
-            f"{len(wrong)} balances are not the sum of their ledger; first user {first.user_id}: balance "
-            f"{first.credits}, ledger {first.booked}: stop the bot and find who wrote them by hand"
+            f"{len(wrong)} contradictions in the books; first user {first.user_id}: {first.what} ({first.ref}): "
+            "stop the bot and find who wrote them by hand"
         )
-    return "every balance is the sum of its ledger"
+    return "every balance is the sum of its ledger, nothing contradicts itself"
 
 
 async def nothing_is_stuck(settings: Settings) -> str:

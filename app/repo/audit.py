@@ -1,4 +1,4 @@
-"""The proof that no credit was made or lost."""
+"""The proof that no credit was made or lost, and nobody forgotten."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ _DIFFERENCES = query("audit.differences")
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A person whose balance is not the sum of their ledger."""
+    """A contradiction in one person's books: what is wrong, and with which order, payment or entry."""
 
     user_id: int
-    credits: int
-    booked: int
+    what: str
+    ref: str
 
 
 async def differences(conn: Connection) -> list[Difference]:
-    """Everybody whose balance is not the sum of their ledger: must be nobody."""
+    """Everything that contradicts itself (sql/audit.sql lists what is looked at): must be nothing."""
     return [Difference(**row) for row in await conn.fetch(_DIFFERENCES)]

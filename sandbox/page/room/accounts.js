@@ -19,9 +19,9 @@ export function showAccounts(board) {
   const [kind] = auditWords(board);
   verdict.dataset.kind = kind;
   verdict.replaceChildren(...(board.audit.length
-    ? board.audit.map((row) => make("span", {}, `${board.names[row.user_id] ?? row.user_id}: на счету ` +
-        `${credits(row.credits)}, а проводок на ${row.booked}. `))
-    : [make("b", {}, "Сверка сходится. "), "У каждого баланс равен сумме проводок (sql/audit.sql)."]));
+    ? board.audit.map((row) => make("span", {}, `${board.names[row.user_id] ?? row.user_id}: ` +
+        `${row.what} (${row.ref}). `))
+    : [make("b", {}, "Сверка сходится. "), "Каждый баланс равен сумме проводок, заказы и платежи с ними сходятся (sql/audit.sql)."]));
   nobodyYet.hidden = board.users.length > 0;
   keep(people, board.users.map((user) => ({ ...user, name: board.names[user.id] ?? String(user.id),
     entries: board.ledger.filter((entry) => entry.user_id === user.id).slice(0, 40) })), (user) => user.id, person);
