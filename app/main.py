@@ -36,6 +36,7 @@ from app.proofs import telegram_secret
 from app.repo import generations, outbox, schema
 from app.repo.records import Pool
 from app.routes import gen_callback, health, yookassa
+from app.routes.access import access_log
 from app.routes.telegram import TelegramRoute
 from app.settings import Settings
 from app.workers.loop import Worker
@@ -53,7 +54,7 @@ _RETENTION_EVERY_S = 3600
 
 def create_app(settings: Settings) -> web.Application:
     """The whole bot as an aiohttp application; nothing is connected before it starts."""
-    app = web.Application(client_max_size=BODY_LIMIT, middlewares=[_count_requests])
+    app = web.Application(client_max_size=BODY_LIMIT, middlewares=[_count_requests, access_log])
     app[keys.SETTINGS] = settings
     app[keys.IN_FLIGHT] = keys.InFlight()
     app.on_shutdown.append(_drain)
