@@ -112,7 +112,6 @@ def _init_sentry(settings: Settings, blot: Blot) -> None:
         integrations=[AtexitIntegration(callback=lambda _pending, _timeout: None)],
         shutdown_timeout=1,
         include_local_variables=False,
-        send_default_pii=False,
         max_request_body_size="never",
         max_breadcrumbs=0,
         before_send=lambda event, _hint: _blotted(event, blot),

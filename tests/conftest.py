@@ -1,16 +1,21 @@
 """The servers of the suite: a real PostgreSQL and a real Redis on free loopback ports, gone at its end."""
 
 import itertools
+import logging
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis as redis_client
 
+from app import logs
 from app.migrate import apply
+from app.proofs import telegram_secret
 from app.settings import Settings
 from local.postgres import Postgres
 from local.redis import Redis
@@ -19,7 +24,43 @@ from local.redis import Redis
 for _setting in Settings.model_fields:
     os.environ.pop(_setting.upper(), None)
 
+# The log of the suite is written as the bot writes its own, and all of it is scanned.
+_WEBHOOK_SECRET = "a-secret-of-the-tests-that-is-long-enough"
+_SETTINGS: dict[str, Any] = {
+    "_env_file": None,
+    "env": "sandbox",
+    "bot_token": "4242:a-token-of-the-tests",
+    "public_url": "http://127.0.0.1",
+    "webhook_secret": _WEBHOOK_SECRET,
+    "database_url": "postgresql://127.0.0.1",
+    "gen_api_key": "a-key-of-the-tests",
+    "yookassa_shop_id": "100500",
+    "yookassa_secret_key": "test_key_of_the_tests",
+    "metrics_token": "a-metrics-token-of-the-tests",
+    "log_level": "DEBUG",
+}
+logs.configure(Settings(**_SETTINGS))
+# The fake services' own: addresses of the Bot API bear the token
+logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+_SECRET = re.compile(
+    "token-of-the-tests|key[-_]of[-_]the[-_]tests|proof=[0-9a-f]|"
+    + "|".join((_WEBHOOK_SECRET, telegram_secret(_WEBHOOK_SECRET)))
+)
+
 _numbers = itertools.count(1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fails a test while which a secret was written, by the bot in this process, by a process, or in an answer."""
+    report = yield
+    for title, text in report.sections:
+        # pytest's own copy of the records was taken before they were finished
+        if "log" not in title and (found := _SECRET.search(text)):
+            start = max(0, found.start() - 200)
+            report.outcome = "failed"
+            report.longrepr = f"A secret was written ({title}): {text[start : found.end() + 50]}"
+    return report
 
 
 @pytest.fixture(scope="session")

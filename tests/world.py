@@ -117,7 +117,9 @@ async def world(database_url: str, redis_url: str, **changes: Any) -> AsyncItera
         for router in (errors.router, errors.fallback, photo.router, start.router, status.router, subscription.router):
             # aiogram attaches a router to one dispatcher in a process's life; here each test has a bot of its own.
             router._parent_router = None
-        runner = web.AppRunner(create_app(around.settings))
+        app = create_app(around.settings)
+        app.on_response_prepare.append(_write_down)
+        runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", around.settings.port).start()
         try:
@@ -125,6 +127,12 @@ async def world(database_url: str, redis_url: str, **changes: Any) -> AsyncItera
             yield around
         finally:
             await runner.cleanup()
+
+
+async def _write_down(_request: web.Request, response: web.StreamResponse) -> None:
+    """Every answer is written where conftest.py looks for secrets."""
+    body = response.body if isinstance(response, web.Response) else None
+    print(response.status, dict(response.headers), body if isinstance(body, bytes) else "")
 
 
 def photograph(width: int = 640, height: int = 480) -> bytes:
