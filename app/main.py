@@ -33,7 +33,7 @@ from app.flows.ordering import Ordering
 from app.handlers import errors, photo, start, status, subscription
 from app.metrics import CountedCalls, Metrics
 from app.proofs import telegram_secret
-from app.repo import generations, outbox, schema
+from app.repo import audit, generations, outbox, schema
 from app.repo.records import Pool
 from app.routes import gen_callback, health, yookassa
 from app.routes.access import access_log
@@ -50,6 +50,7 @@ DRAIN_S = 3.0
 
 _CONVERSATION_TTL_S = 7 * 24 * 3600
 _RETENTION_EVERY_S = 3600
+_AUDIT_EVERY_S = 3600
 
 
 def create_app(settings: Settings) -> web.Application:
@@ -131,6 +132,7 @@ async def _run_bot(app: web.Application) -> AsyncIterator[None]:
     background = [
         asyncio.create_task(_register(bot, dispatcher, settings, secret, registered), name="register"),
         asyncio.create_task(_retain(pool, settings), name="retain"),
+        asyncio.create_task(_audit(pool, metrics), name="audit"),
         *(asyncio.create_task(worker.run(), name=worker.name) for worker in workers),
     ]
     log.info("bot.started", port=settings.port, env=settings.env)
@@ -250,6 +252,21 @@ async def _register(
             registered.set()
             log.info("telegram.registered", url=f"{settings.public_url}/telegram/webhook", bot=me.username)
             return
+
+
+async def _audit(pool: Pool, metrics: Metrics) -> None:
+    """Compares every balance with its ledger, every hour: it reads the whole ledger, too much for each scrape."""
+    while True:
+        try:
+            async with connection(pool) as conn:
+                wrong = await audit.differences(conn)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            log.warning("audit.failed", error=repr(error))
+        else:
+            metrics.ledger_differences.set(len(wrong))
+            if wrong:
+                log.error("audit.differs", differences=len(wrong), user_id=wrong[0].user_id)
+        await asyncio.sleep(_AUDIT_EVERY_S)
 
 
 async def _retain(pool: Pool, settings: Settings) -> None:

@@ -100,7 +100,9 @@ class Metrics:
             registry=registry,
         )
         self.ledger_differences = Gauge(
-            "bot_ledger_differences", "People whose balance is not the sum of their ledger", registry=registry
+            "bot_ledger_differences",
+            "Contradictions that the audit found: balances that are not the sum of their ledger, and the like",
+            registry=registry,
         )
         self.pool_connections = Gauge(
             "bot_pool_connections",

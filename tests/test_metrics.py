@@ -1,12 +1,16 @@
 """`/metrics`: who may read it, and that it tells what happened."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
+import asyncpg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.metrics import Metrics
 from tests.world import World, world
 
 METRICS_TOKEN = "a-metrics-token-of-the-tests"
@@ -144,3 +148,34 @@ async def test_without_postgresql_the_rest_is_still_shown(bot: World) -> None:
     assert value(samples, "bot_database_up") == 0
     assert value(samples, "bot_queue_items", queue="outbox") is None
     assert value(samples, "bot_pool_connections", state="max") == bot.settings.db_pool_size
+
+
+async def test_a_balance_that_is_not_the_sum_of_its_ledger_is_shown(database_url: str, redis_url: str) -> None:
+    """The audit runs at the start."""
+    db = await asyncpg.connect(database_url)
+    await db.execute("INSERT INTO users (id, credits) VALUES (1, 10)")
+    await db.close()
+    async with world(database_url, redis_url, metrics_token=METRICS_TOKEN) as bot, asyncio.timeout(10):
+        # Nothing tells that the audit has run but the gauge
+        while not value(await scrape(bot), "bot_ledger_differences"):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+
+def test_the_alert_rules_are_about_metrics_that_there_are() -> None:
+    """Each rule has its parts, and a row on the page that says what to do."""
+    docs = Path(__file__).parents[1] / "docs"
+    _, *rules = (docs / "alerts.rules.yaml").read_text(encoding="utf-8").split("      - alert: ")
+    exported = {
+        name
+        for family in Metrics().registry.collect()
+        for name in (family.name, f"{family.name}_total", f"{family.name}_count")
+    }
+    for rule in rules:
+        for key in ("expr: ", "labels: {severity: ", "annotations:\n          summary: "):
+            assert f"\n        {key}" in rule
+        named = set(re.findall(r"\bbot_\w+", rule))
+        assert named
+        assert named <= exported
+    alerts = [rule.partition("\n")[0] for rule in rules]
+    page = (docs / "alerts.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == alerts
