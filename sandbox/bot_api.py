@@ -1,6 +1,5 @@
 """The methods of the Bot API that the bot uses, with their rules and limits, for one bot in private chats."""
 
-import itertools
 import math
 import time
 from collections import defaultdict
@@ -10,6 +9,7 @@ from typing import Any
 from sandbox import formatting
 from sandbox.files import PHOTO_LIMIT, UPLOAD_LIMIT, Files, Kind
 from sandbox.formatting import utf16
+from sandbox.ids import fresh_numbers
 from sandbox.params import BotApiError, Params
 from sandbox.people import ChatMessage, Person, Press
 from sandbox.webhook import Webhook
@@ -40,7 +40,7 @@ class BotApi:
         self.commands: list[dict[str, str]] = []
         self.answers: list[dict[str, Any]] = []
         self.floods: dict[int | None, float] = {}
-        self.ids = itertools.count(1)
+        self.ids = fresh_numbers()
         self._files, self._webhook, self._changed = files, webhook, changed
         self._methods: dict[str, Callable[[Params], Any]] = {
             "getme": self._get_me,

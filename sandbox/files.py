@@ -2,13 +2,13 @@
 
 import hashlib
 import io
-import itertools
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Literal
 
 from PIL import Image, UnidentifiedImageError
 
+from sandbox.ids import fresh_numbers
 from sandbox.params import BotApiError
 
 MB = 2**20
@@ -38,7 +38,7 @@ class Files:
     def __init__(self) -> None:
         self._files: dict[str, StoredFile] = {}
         self._paths: dict[str, StoredFile] = {}
-        self._numbers = itertools.count(1)
+        self._numbers = fresh_numbers()
 
     def find(self, file_id: str) -> StoredFile | None:
         return self._files.get(file_id)

@@ -3,7 +3,6 @@
 import asyncio
 import colorsys
 import io
-import itertools
 import random
 import textwrap
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from aiohttp import web
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps, UnidentifiedImageError
 from yarl import URL
 
+from sandbox.ids import fresh_numbers
 from sandbox.server import Server
 
 SIZES = {"1024x1024": (1024, 1024), "1024x1536": (1024, 1536), "1536x1024": (1536, 1024), "auto": (1024, 1024)}
@@ -67,7 +67,7 @@ class FakeGenApi(Server):
         super().__post_init__()
         self.manner = Manner()
         self.orders: dict[int, Order] = {}
-        self._ids = itertools.count(28_000_000)
+        self._ids = fresh_numbers()
 
     def routes(self, router: web.UrlDispatcher) -> None:
         router.add_post("/api/v1/networks/{network}", self._create, name="create")

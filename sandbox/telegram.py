@@ -1,7 +1,6 @@
 """Telegram with one bot and the people in it, over real HTTP."""
 
 import asyncio
-import itertools
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from aiohttp import web
 from sandbox import params
 from sandbox.bot_api import BotApi
 from sandbox.files import Files
+from sandbox.ids import fresh_numbers
 from sandbox.params import BotApiError, Params
 from sandbox.people import ChatMessage, Person, Press
 from sandbox.server import Call, Server, as_text
@@ -37,7 +37,7 @@ class FakeTelegram(Server):
         self.updates: list[dict[str, Any]] = []
         self._webhook = Webhook(self, self.retry_s, self._carry_out)
         self._api = BotApi(int(self.token.split(":")[0]), self.files, self._webhook, self.changed)
-        self._update_ids = itertools.count(1000)
+        self._update_ids = fresh_numbers()
 
     # What a test and the page do
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.drive import Visitor
+from tests.browser.drive import WAIT_MS, Visitor, running_sandbox
 from tests.world import photograph
 
 pytestmark = pytest.mark.timeout(300)
@@ -153,3 +153,18 @@ def _fits(page: Page) -> bool:
     script = "[...document.querySelectorAll('html, #room, .cards')].every(e => e.scrollWidth <= e.clientWidth)"
     fits: bool = page.evaluate(script)
     return fits
+
+
+def test_a_sandbox_started_again_on_the_same_database_takes_orders(
+    database_url: str, redis_url: str, browser: Browser
+) -> None:
+    """Telegram's, gen-api's and YooKassa's numbers do not begin anew: they would name what is in the books already."""
+    for start in ("первый", "второй"):
+        with running_sandbox(database_url, redis_url) as address:
+            context = browser.new_context(locale="ru-RU")
+            context.set_default_timeout(WAIT_MS)
+            visitor = Visitor(context.new_page())
+            visitor.visit(address, "Аня")
+            visitor.orders(photograph(), f"Запуск {start}")
+            expect(visitor.order(f"Запуск {start}")).to_have_attribute("data-status", "delivered")
+            context.close()
