@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FilePayload, Locator, Page, expect, sync_playwright
 
 _ROOT = Path(__file__).parents[2]
 _START_S = 100
@@ -76,18 +76,31 @@ class Visitor:
     page: Page
 
     def visit(self, address: str, name: str) -> None:
-        """Open the page at that person's chat."""
+        """Open the page at that person's chat, begun if it was not."""
         self.page.goto(address)
-        self.page.locator("#people").get_by_role("button", name=name).click()
+        self.page.locator("#people button", has_text=name).click()
+        begin = self.page.locator("#start")
+        if begin.count():
+            expect(begin.or_(self.page.locator("#messages li")).filter(visible=True).first).to_be_visible()
+            if begin.is_visible():
+                begin.click()
+                self.reads("/buy_subscription")
 
     def says(self, text: str) -> None:
-        """Send a text, or what is attached with that caption."""
+        """Send a text."""
         self.page.locator("#text").fill(text)
         self.page.locator("#text").press("Enter")
 
-    def attaches(self, picture: bytes) -> None:
-        """Put a picture onto the next message."""
-        self.page.locator("#file").set_input_files({"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": picture})
+    def shows(self, picture: bytes, caption: str) -> None:
+        """Send a picture as a photo with a caption."""
+        file: FilePayload = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": picture}
+        if self.page.locator("#photos").count():
+            self.page.locator("#photos").set_input_files(file)
+            self.page.get_by_label("Подпись").fill(caption)
+            self.page.get_by_role("dialog").get_by_role("button", name="Отправить").click()
+        else:
+            self.page.locator("#file").set_input_files(file)
+            self.says(caption)
 
     def presses(self, text: str) -> None:
         """Press the newest button whose text begins so."""
@@ -97,8 +110,7 @@ class Visitor:
         """Order as far as the card."""
         self.says("/photo")
         self.reads("Пришлите")
-        self.attaches(picture)
-        self.says(prompt)
+        self.shows(picture, prompt)
         expect(self.page.locator("#messages").get_by_role("button", name="✅").last).to_be_visible()
 
     def orders(self, picture: bytes, prompt: str) -> None:

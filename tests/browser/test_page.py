@@ -137,15 +137,15 @@ def test_everything_fits_a_phone(address: str, window: Callable[..., Page], sche
     """Chat and machine room are one tap apart, and neither is wider than the screen."""
     page = window(viewport=PHONE, has_touch=True, color_scheme=scheme)
     page.goto(address)
-    expect(page.locator("#text")).to_be_visible()
+    expect(page.locator("#chat")).to_be_visible()
     assert _fits(page)
     page.get_by_role("button", name="Машинный зал").click()
     expect(page.locator("#bot-state")).to_contain_text("бот работает")
     for name in ("Ход дела", "Поломки", "Счета"):
         page.get_by_role("tab", name=name).click()
         assert _fits(page), name
-    page.get_by_role("button", name="Чат").click()
-    expect(page.locator("#text")).to_be_visible()
+    page.get_by_role("button", name="Чат", exact=True).click()
+    expect(page.locator("#chat")).to_be_visible()
 
 
 def _fits(page: Page) -> bool:
