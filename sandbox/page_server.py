@@ -1,4 +1,4 @@
-"""The chat page: shows what the people see, does what they do, and streams every change."""
+"""The chat page: shows what the people see, does what they do, and tells of every change."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,13 +9,16 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from sandbox.params import BotApiError
-from sandbox.people import ChatMessage
+from sandbox.people import ChatMessage, Person, Press
 from sandbox.server import Call, Server
 from sandbox.telegram import FakeTelegram
 
 _PAGE = Path(__file__).parent / "page"
 _JOURNAL = 200
-_PICTURES = {b"\x89PNG": "image/png", b"\xff\xd8": "image/jpeg", b"RIFF": "image/webp"}
+_PRESSES = 20
+_UPLOAD_LIMIT = 256 * 2**20
+_PICTURES = {b"\x89PNG": "image/png", b"\xff\xd8": "image/jpeg", b"RIFF": "image/webp", b"GIF8": "image/gif"}
+_NOTHING_FROM_ELSEWHERE = "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'"
 
 
 class Part(Protocol):
@@ -40,15 +43,17 @@ class PageServer:
 
     async def start(self, first: int) -> None:
         """Listen on the first free loopback port from `first` up."""
-        app = web.Application(client_max_size=64 * 2**20)
+        app = web.Application(client_max_size=_UPLOAD_LIMIT)
         app.router.add_get("/", self._index)
+        app.router.add_static("/page/", _PAGE)
         app.router.add_get("/api/events", self._events)
         app.router.add_get("/api/journal", self._calls)
-        app.router.add_get("/api/state/{person}", self._state)
-        app.router.add_get("/api/media/{person}/{message}", self._media)
-        app.router.add_post("/api/send/{person}", self._send)
-        app.router.add_post("/api/press/{person}", self._press)
-        app.router.add_static("/page/", _PAGE)
+        app.router.add_post("/api/people", self._add_person)
+        app.router.add_get("/api/chat/{person}", self._chat)
+        app.router.add_post("/api/chat/{person}/send", self._send)
+        app.router.add_post("/api/chat/{person}/press", self._press)
+        app.router.add_post("/api/chat/{person}/block", self._block)
+        app.router.add_get("/api/files/{file}", self._file)
         for part in self._parts:
             part.routes(app.router)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -74,7 +79,8 @@ class PageServer:
             listener.set()
 
     async def _index(self, _request: web.Request) -> web.StreamResponse:
-        return web.FileResponse(_PAGE / "index.html")
+        headers = {"Content-Security-Policy": _NOTHING_FROM_ELSEWHERE, "Cache-Control": "no-cache"}
+        return web.FileResponse(_PAGE / "index.html", headers=headers)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         stream = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
@@ -91,63 +97,123 @@ class PageServer:
         finally:
             self._listeners.discard(changed)
 
-    async def _state(self, request: web.Request) -> web.StreamResponse:
-        chat = self._telegram.chat(int(request.match_info["person"]))
-        people = [{"id": p.id, "name": p.name} for p in self._telegram.people.values()]
-        return web.json_response(
-            {
-                "people": people,
-                "messages": [_message(message) for message in chat],
-                "answers": self._telegram.answers[-20:],
-            }
-        )
-
     async def _calls(self, _request: web.Request) -> web.StreamResponse:
         return web.json_response([asdict(call) for call in self._journal[-_JOURNAL:]])
 
-    async def _media(self, request: web.Request) -> web.StreamResponse:
-        chat = self._telegram.chat(int(request.match_info["person"]))
-        wanted = int(request.match_info["message"])
-        data = next((m.photo or m.document for m in chat if m.id == wanted), None)
-        if data is None:
-            raise web.HTTPNotFound
-        # Whatever it is, it is shown as a picture or saved, never opened as a page.
-        kind = next((mime for magic, mime in _PICTURES.items() if data.startswith(magic)), "application/octet-stream")
-        headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
-        return web.Response(body=data, content_type=kind, headers=headers)
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        person = self._person(request)
+        presses = [press for press in self._telegram.presses if press.person_id == person.id]
+        return web.json_response(
+            {
+                "bot": self._telegram.bot,
+                "commands": self._telegram.commands,
+                "people": [_person(known) for known in self._telegram.people.values()],
+                "action": person.action,
+                "messages": [_message(message) for message in person.messages],
+                "presses": [_press(press) for press in presses[-_PRESSES:]],
+            }
+        )
+
+    async def _add_person(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        person_id = max(self._telegram.people, default=100) + 1
+        person = self._telegram.person(person_id, str(body["name"])[:64], str(body["language"])[:16])
+        self._telegram.changed()
+        return web.json_response(_person(person))
 
     async def _send(self, request: web.Request) -> web.StreamResponse:
-        person = self._telegram.person(int(request.match_info["person"]))
+        person = self._person(request)
         form = await request.post()
-        text, file = str(form.get("text", "")), form.get("file")
-        if not isinstance(file, web.FileField):
-            await person.send_text(text, wait=False)
-        elif form.get("as") == "photo":
-            try:
-                await person.send_photo(file.file.read(), text or None, wait=False)
-            except BotApiError as error:
-                raise web.HTTPBadRequest(text=error.description) from None
-        else:
-            await person.send_document(file.file.read(), file.filename, file.content_type, text or None, wait=False)
+        text = str(form.get("text", "")).strip()
+        files = [file for file in form.getall("file", []) if isinstance(file, web.FileField)]
+        try:
+            if not files:
+                await person.send_text(text, wait=False)
+            elif form.get("as") == "photo":
+                await _send_photos(person, [file.file.read() for file in files], text or None)
+            else:
+                documents = [(file.file.read(), file.filename, file.content_type) for file in files]
+                await _send_documents(person, documents, text or None)
+        except BotApiError as error:
+            raise web.HTTPBadRequest(text=error.description) from None
         return web.json_response({})
 
     async def _press(self, request: web.Request) -> web.StreamResponse:
-        person = self._telegram.person(int(request.match_info["person"]))
         body = await request.json()
-        query = await person.press(int(body["message"]), str(body["data"]), wait=False)
+        query = await self._person(request).press(int(body["message"]), str(body["data"]), wait=False)
         return web.json_response({"query": query})
+
+    async def _block(self, request: web.Request) -> web.StreamResponse:
+        person = self._person(request)
+        if (await request.json())["blocked"]:
+            person.block()
+        else:
+            person.unblock()
+        return web.json_response({})
+
+    async def _file(self, request: web.Request) -> web.StreamResponse:
+        stored = self._telegram.files.find(request.match_info["file"])
+        if stored is None:
+            raise web.HTTPNotFound
+        # Whatever it is, it is shown as a picture or saved, never opened as a page.
+        kinds = (mime for magic, mime in _PICTURES.items() if stored.data.startswith(magic))
+        headers = {
+            "X-Content-Type-Options": "nosniff",
+            "Content-Security-Policy": "sandbox",
+            "Cache-Control": "max-age=86400, immutable",
+        }
+        return web.Response(body=stored.data, content_type=next(kinds, "application/octet-stream"), headers=headers)
+
+    def _person(self, request: web.Request) -> Person:
+        person_id = request.match_info["person"]
+        person = self._telegram.people.get(int(person_id)) if person_id.isdigit() else None
+        if person is None:
+            raise web.HTTPNotFound
+        return person
+
+
+async def _send_photos(person: Person, pictures: list[bytes], caption: str | None) -> None:
+    if len(pictures) == 1:
+        await person.send_photo(pictures[0], caption, wait=False)
+    else:
+        await person.send_album(pictures, caption, wait=False)
+
+
+async def _send_documents(person: Person, documents: list[tuple[bytes, str, str]], caption: str | None) -> None:
+    if len(documents) == 1:
+        await person.send_document(*documents[0], caption, wait=False)
+    else:
+        await person.send_files(documents, caption, wait=False)
+
+
+def _person(person: Person) -> dict[str, Any]:
+    last = next((message.id for message in reversed(person.messages) if message.outgoing), 0)
+    return {"id": person.id, "name": person.name, "language": person.language, "blocked": person.blocked, "last": last}
 
 
 def _message(message: ChatMessage) -> dict[str, Any]:
+    sizes = message.raw.get("photo")
+    document = message.raw.get("document")
     return {
         "id": message.id,
         "outgoing": message.outgoing,
         "date": message.date,
         "text": message.text or message.caption or "",
         "entities": message.entities,
-        "photo": message.photo is not None,
-        "file": message.file_name if message.document is not None else None,
-        "file_id": message.file_id,
+        "photo": sizes[-1] if sizes else None,
+        "document": document,
+        "album": message.raw.get("media_group_id"),
         "keyboard": message.keyboard,
         "edited": message.edited,
+        "taken": message.taken,
+    }
+
+
+def _press(press: Press) -> dict[str, Any]:
+    return {
+        "id": press.id,
+        "message": press.message_id,
+        "data": press.data,
+        "waiting": press.answer is None and not press.expired,
+        "answer": press.answer,
     }

@@ -1,82 +1,153 @@
-const $ = (id) => document.getElementById(id);
-const make = (tag, properties = {}, ...children) => {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children);
-  return element;
+// The chat of one person with the bot: what is there comes from /api/chat, and again after every change.
+import { api } from "./api.js";
+import { attachments } from "./attach.js";
+import { composer } from "./composer.js";
+import { $, drawIcons, dress, popup } from "./dom.js";
+import { Messages } from "./messages.js";
+import { people } from "./people.js";
+
+const SOON_MS = 40, TOAST_MS = 3500, ACTION_MS = 5000;
+const ACTIONS = {
+  typing: "печатает", upload_photo: "отправляет фото", upload_document: "отправляет файл",
+  record_video: "записывает видео", upload_video: "отправляет видео", record_voice: "записывает голос",
+  upload_voice: "отправляет голос", choose_sticker: "выбирает стикер", find_location: "ищет место",
 };
 
-let person = 101;
-let drawn = "";
-const pressed = new Map();
+let person = Number(sessionStorage.getItem("person")) || 101;
+let state = null, unread = 0;
+const pressed = new Set();
+const drafts = new Map(), places = new Map();
 
-function message(m) {
-  const bubble = make("div", { className: "bubble" });
-  const media = `/api/media/${person}/${m.id}?${m.file_id}`;
-  if (m.photo) bubble.append(make("img", { src: media, alt: "", onload: toEnd }));
-  if (m.file) bubble.append(make("a", { href: media, download: m.file }, `📄 ${m.file}`), "\n");
-  bubble.append(m.text);
-  const time = new Date(m.date * 1000).toLocaleTimeString("ru", { hour: "2-digit", minute: "2-digit" });
-  bubble.append(make("small", {}, (m.edited ? "изменено " : "") + time));
-  const rows = m.keyboard.map((row) => make("div", { className: "row" }, ...row.map((b) => button(m, b))));
-  return make("li", { className: m.outgoing ? "" : "mine" }, bubble, ...rows);
+const messages = new Messages($("messages"), $("log"), { press, command: (text) => send(text), view });
+
+async function refresh() {
+  const who = person;
+  try {
+    state = await api.chat(who);
+  } catch (error) {
+    if (error instanceof TypeError || who === 101) return;
+    choose(101);
+    return;
+  }
+  if (who === person) draw();
 }
 
-function button(m, b) {
-  if (b.url) return make("a", { href: b.url, target: "_blank", rel: "noopener" }, b.text + " ↗");
-  return make("button", { onclick: () => press(m.id, b.callback_data) }, b.text);
+function draw() {
+  const me = state.people.find((p) => p.id === person);
+  const waiting = new Set(state.presses.filter((p) => p.waiting).map((p) => `${p.message} ${p.data}`));
+  const first = !$("messages").childElementCount;
+  unread += messages.draw(state.messages, waiting);
+  if (first && places.has(person)) $("log").scrollTop = places.get(person);
+  people.draw(state.people, person, messages.atEnd);
+  dress($("bot-avatar"), state.bot.id, state.bot.first_name);
+  $("bot-name").textContent = state.bot.first_name;
+  status(state.action);
+  composer.commands = state.commands;
+  const empty = !state.messages.length;
+  $("empty").hidden = !empty;
+  swap(me.blocked ? "unblock" : "form");
+  $("block").lastElementChild.textContent = me.blocked ? "Разблокировать бота" : "Заблокировать бота";
+  for (const { id, answer } of state.presses) if (answer && pressed.delete(id)) tell(answer);
+  endButton();
 }
 
-async function press(message, data) {
-  const answer = await fetch(`/api/press/${person}`, { method: "POST", body: JSON.stringify({ message, data }) });
-  pressed.set((await answer.json()).query, true);
-  draw();
+let actionEnds = 0;
+function status(action) {
+  $("bot-status").textContent = action ? `${ACTIONS[action] ?? "занят"}…` : "бот";
+  $("bot-status").classList.toggle("acting", Boolean(action));
+  clearTimeout(actionEnds);
+  if (action) actionEnds = setTimeout(refresh, ACTION_MS);
 }
 
+// The line to write in, or «Разблокировать».
+function swap(wanted) {
+  const before = ["form", "unblock"].find((id) => !$(id).hidden);
+  if (before === wanted) return;
+  const focused = document.activeElement === document.body || $(before).contains(document.activeElement);
+  for (const id of ["form", "unblock"]) $(id).hidden = id !== wanted;
+  if (focused) (wanted === "form" ? $("text") : $(wanted)).focus();
+}
+
+function tell({ text, show_alert }) {
+  if (text && show_alert) {
+    $("alert-text").textContent = text;
+    if (!$("alert").open) $("alert").showModal();
+  } else if (text) {
+    toast(text);
+  }
+}
+
+let toastEnds = 0;
 function toast(text) {
   $("toast").textContent = text;
   $("toast").hidden = false;
-  setTimeout(() => { $("toast").hidden = true; }, 3500);
+  clearTimeout(toastEnds);
+  toastEnds = setTimeout(() => { $("toast").hidden = true; }, TOAST_MS);
 }
 
-function toEnd() { $("messages").scrollTop = $("messages").scrollHeight; }
-
-async function draw() {
-  const who = person;
-  const state = await (await fetch(`/api/state/${who}`)).json();
-  if (who !== person) return;
-  $("people").replaceChildren(...state.people.map((p) =>
-    make("button", { ariaPressed: p.id === person, onclick: () => { person = p.id; draw(); } }, p.name)));
-  const messages = person + JSON.stringify(state.messages);
-  if (messages !== drawn) {
-    drawn = messages;
-    $("messages").replaceChildren(...state.messages.map(message));
-    toEnd();
-  }
-  for (const answer of state.answers) {
-    if (pressed.delete(answer.id) && answer.text) toast(answer.text);
+async function trying(work) {
+  try {
+    return await work;
+  } catch (error) {
+    toast(error instanceof TypeError ? "Песочница не отвечает" : `Не отправилось: ${error.message}`);
+    return null;
   }
 }
 
-function pick(file) {
-  $("picked").hidden = !file;
-  $("picked-name").textContent = file ? file.name : "";
-  if (!file) $("file").value = "";
+const send = (text, files, as) => trying(api.send(person, text, files, as));
+
+async function press(message, button) {
+  const answer = await trying(api.press(person, message.id, button.callback_data));
+  if (!answer) return;
+  pressed.add(answer.query);
+  refresh();
 }
 
-$("file").onchange = () => pick($("file").files[0]);
-$("drop").onclick = () => pick(null);
-$("form").onsubmit = async (event) => {
-  event.preventDefault();
-  const form = new FormData();
-  const file = $("file").files[0];
-  if (!file && !$("text").value.trim()) return;
-  form.set("text", $("text").value.trim());
-  if (file) { form.set("file", file); form.set("as", $("as").value); }
-  $("text").value = "";
-  pick(null);
-  const answer = await fetch(`/api/send/${person}`, { method: "POST", body: form });
-  if (!answer.ok) toast("Не отправилось");
-};
+function view(photo, caption) {
+  const viewer = $("viewer");
+  Object.assign(viewer.querySelector("img"), { src: api.file(photo.file_id), alt: caption || "Фото" });
+  viewer.querySelector("figcaption").textContent = caption;
+  Object.assign(viewer.querySelector("a"), { href: api.file(photo.file_id), download: `${photo.file_id}.jpg` });
+  viewer.showModal();
+}
+
+function choose(id) {
+  if (id === person) return;
+  drafts.set(person, composer.draft);
+  if (messages.atEnd) places.delete(person);
+  else places.set(person, $("log").scrollTop);
+  person = id;
+  unread = 0;
+  sessionStorage.setItem("person", id);
+  messages.clear();
+  composer.draft = drafts.get(id) ?? "";
+  refresh();
+}
+
+function endButton() {
+  if (messages.atEnd) unread = 0;
+  $("to-end").hidden = messages.atEnd;
+  const count = $("to-end").lastElementChild;
+  count.hidden = !unread;
+  count.textContent = unread;
+}
+
+drawIcons();
+composer.focus();
+popup($("more"), $("more-menu"));
+people.start(choose);
+composer.start((text) => send(text));
+attachments(send, () => !$("form").hidden);
+$("start").addEventListener("click", () => send("/start"));
+$("unblock").addEventListener("click", () => trying(api.block(person, false)));
+$("block").addEventListener("click", () => trying(api.block(person, !state.people.find((p) => p.id === person).blocked)));
+$("to-end").addEventListener("click", () => messages.toEnd(true));
+$("log").addEventListener("scroll", () => {
+  endButton();
+  if (state) people.draw(state.people, person, messages.atEnd);
+}, { passive: true });
+$("viewer").addEventListener("click", (event) => { if (!event.target.closest("a")) $("viewer").close(); });
+new ResizeObserver(() => { if (!unread && $("to-end").hidden) messages.toEnd(); }).observe($("log"));
 
 let soon = 0;
-new EventSource("/api/events").onmessage = () => { clearTimeout(soon); soon = setTimeout(draw, 50); };
+new EventSource("/api/events").onmessage = () => { clearTimeout(soon); soon = setTimeout(refresh, SOON_MS); };
