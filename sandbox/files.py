@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Literal
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sandbox.ids import fresh_numbers
 from sandbox.params import BotApiError
@@ -55,7 +55,7 @@ class Files:
                 width, height = image.size
                 if width + height > 10_000 or max(width, height) > 20 * min(width, height):
                     raise BotApiError(400, "Bad Request: PHOTO_INVALID_DIMENSIONS")
-                flat = _flat(image)
+                flat = _flat(ImageOps.exif_transpose(image))
         except (UnidentifiedImageError, OSError, SyntaxError):
             raise BotApiError(400, "Bad Request: IMAGE_PROCESS_FAILED") from None
         sizes = [self._size(flat)]

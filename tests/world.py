@@ -1,14 +1,13 @@
 """The whole bot between the fake services, in this process, over real HTTP against real PostgreSQL and Redis."""
 
-import io
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 from aiohttp import web
-from PIL import Image, ImageDraw
 
 from app.handlers import errors, photo, start, status, subscription
 from app.main import create_app
@@ -135,12 +134,6 @@ async def _write_down(_request: web.Request, response: web.StreamResponse) -> No
     print(response.status, dict(response.headers), body if isinstance(body, bytes) else "")
 
 
-def photograph(width: int = 640, height: int = 480) -> bytes:
-    """A JPEG as a camera makes it."""
-    image = Image.new("RGB", (width, height), "steelblue")
-    draw = ImageDraw.Draw(image)
-    draw.rectangle((0, height * 2 // 3, width, height), fill="seagreen")
-    draw.ellipse((width // 4, height // 4, width // 2, height // 2), fill="gold")
-    out = io.BytesIO()
-    image.save(out, "JPEG")
-    return out.getvalue()
+def photograph() -> bytes:
+    """A real photograph as a phone stores it: a JPEG lying on its side, with the orientation in EXIF."""
+    return (Path(__file__).parent / "data" / "cat.jpg").read_bytes()
