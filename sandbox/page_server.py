@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,11 +9,10 @@ from aiohttp import web
 
 from sandbox.params import BotApiError
 from sandbox.people import ChatMessage, Person, Press
-from sandbox.server import Call, Server
+from sandbox.server import Server
 from sandbox.telegram import FakeTelegram
 
 _PAGE = Path(__file__).parent / "page"
-_JOURNAL = 200
 _PRESSES = 20
 _UPLOAD_LIMIT = 256 * 2**20
 _PICTURES = {b"\x89PNG": "image/png", b"\xff\xd8": "image/jpeg", b"RIFF": "image/webp", b"GIF8": "image/gif"}
@@ -29,13 +27,11 @@ class Part(Protocol):
 
 
 class PageServer:
-    """Serves the page for one FakeTelegram, the journals of all the services and the page's other `parts`."""
+    """Serves the page for one FakeTelegram, and the page's other `parts`; it tells of changes in all `services`."""
 
     def __init__(self, telegram: FakeTelegram, services: Sequence[Server], parts: Sequence[Part] = ()) -> None:
-        self._telegram, self._services, self._parts = telegram, services, parts
+        self._telegram, self._parts = telegram, parts
         self._listeners: set[asyncio.Event] = set()
-        self._journal: list[Call] = []
-        self._seen = {id(service): 0 for service in services}
         self._runner: web.AppRunner | None = None
         self.port = 0
         for service in services:
@@ -47,7 +43,6 @@ class PageServer:
         app.router.add_get("/", self._index)
         app.router.add_static("/page/", _PAGE)
         app.router.add_get("/api/events", self._events)
-        app.router.add_get("/api/journal", self._calls)
         app.router.add_post("/api/people", self._add_person)
         app.router.add_get("/api/chat/{person}", self._chat)
         app.router.add_post("/api/chat/{person}/send", self._send)
@@ -72,9 +67,6 @@ class PageServer:
             await self._runner.cleanup()
 
     def _changed(self) -> None:
-        for service in self._services:
-            self._journal += service.calls[self._seen[id(service)] :]
-            self._seen[id(service)] = len(service.calls)
         for listener in self._listeners:
             listener.set()
 
@@ -96,9 +88,6 @@ class PageServer:
             return stream
         finally:
             self._listeners.discard(changed)
-
-    async def _calls(self, _request: web.Request) -> web.StreamResponse:
-        return web.json_response([asdict(call) for call in self._journal[-_JOURNAL:]])
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         person = self._person(request)
