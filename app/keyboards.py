@@ -13,6 +13,10 @@ BUY = "buy"
 """Callback data of the button that leads to the plans."""
 
 
+RESUME = "resume"
+"""Callback data of the button that leads back to the order card, or to a new one."""
+
+
 class CardPress(CallbackData, prefix="card"):
     """A press on an order card: `act` is order, cancel, size or model; `value` the choice."""
 
@@ -55,6 +59,12 @@ def buy() -> InlineKeyboardMarkup:
     return InlineKeyboardMarkup(inline_keyboard=[[button]])
 
 
+def resume() -> InlineKeyboardMarkup:
+    """One tap back to the order that credits were missing for."""
+    button = InlineKeyboardButton(text="Вернуться к заказу", callback_data=RESUME)
+    return InlineKeyboardMarkup(inline_keyboard=[[button]])
+
+
 def plans() -> InlineKeyboardMarkup:
     """One button a plan."""
     return InlineKeyboardMarkup(
@@ -76,4 +86,6 @@ def owed(kind: str, payload: Mapping[str, Any]) -> InlineKeyboardMarkup | None:
     if kind == "payment_link":
         button = InlineKeyboardButton(text="Оплатить", url=str(payload["url"]))
         return InlineKeyboardMarkup(inline_keyboard=[[button]])
+    if kind == "payment_succeeded":
+        return resume()
     return buy() if kind == "payment_canceled" else None

@@ -10,17 +10,14 @@ from aiogram import Bot, Dispatcher
 from aiogram.client.default import DefaultBotProperties
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
-from aiogram.exceptions import TelegramAPIError
 from aiogram.fsm.storage.base import BaseEventIsolation, BaseStorage, DefaultKeyBuilder
 from aiogram.fsm.storage.memory import MemoryStorage, SimpleEventIsolation
 from aiogram.fsm.storage.redis import RedisEventIsolation, RedisStorage
-from aiogram.types import BotCommand
 from aiohttp import web
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from app import keys, texts
-from app.catalog import EVENTS
+from app import keys
 from app.clients.genapi import GenApi
 from app.clients.results import Results
 from app.clients.yookassa import YooKassa
@@ -33,12 +30,14 @@ from app.flows.ordering import Ordering
 from app.handlers import errors, photo, start, status, subscription
 from app.metrics import CountedCalls, Metrics
 from app.proofs import telegram_secret
-from app.repo import audit, generations, outbox, schema
+from app.registration import register_telegram, register_yookassa
+from app.repo import schema
 from app.repo.records import Pool
 from app.routes import gen_callback, health, yookassa
 from app.routes.access import access_log
 from app.routes.telegram import TelegramRoute
 from app.settings import Settings
+from app.workers.housekeeping import audit_ledger, wipe_old
 from app.workers.loop import Worker
 from app.workers.payments import payments_worker
 
@@ -49,8 +48,6 @@ DRAIN_S = 3.0
 """Requests and workers may take this long each to finish after SIGTERM: together under the 10 s of the contract."""
 
 _CONVERSATION_TTL_S = 7 * 24 * 3600
-_RETENTION_EVERY_S = 3600
-_AUDIT_EVERY_S = 3600
 
 
 def create_app(settings: Settings) -> web.Application:
@@ -128,11 +125,11 @@ async def _run_bot(app: web.Application) -> AsyncIterator[None]:
     registered = asyncio.Event()
     app[keys.READINESS] = _readiness(pool, redis, registered)
 
-    log.info("yookassa.webhook", url=f"{settings.public_url}/yookassa/webhook", events=EVENTS)
     background = [
-        asyncio.create_task(_register(bot, dispatcher, settings, secret, registered), name="register"),
-        asyncio.create_task(_retain(pool, settings), name="retain"),
-        asyncio.create_task(_audit(pool, metrics), name="audit"),
+        asyncio.create_task(register_telegram(bot, dispatcher, settings, secret, registered), name="register"),
+        asyncio.create_task(register_yookassa(kassa, settings), name="register_yookassa"),
+        asyncio.create_task(wipe_old(pool, settings.retention_days), name="retain"),
+        asyncio.create_task(audit_ledger(pool, metrics), name="audit"),
         *(asyncio.create_task(worker.run(), name=worker.name) for worker in workers),
     ]
     log.info("bot.started", port=settings.port, env=settings.env)
@@ -224,58 +221,3 @@ def _readiness(pool: Pool, redis: Redis | None, registered: asyncio.Event) -> An
         return checks
 
     return readiness
-
-
-async def _register(
-    bot: Bot, dispatcher: Dispatcher, settings: Settings, secret: str, registered: asyncio.Event
-) -> None:
-    """Registers the webhook and the commands with Telegram, for as long as it takes."""
-    delay = 1.0
-    while True:
-        try:
-            me = await bot.me()
-            dispatcher.workflow_data["bot_name"] = me.username or ""
-            await bot.set_webhook(
-                f"{settings.public_url}/telegram/webhook",
-                secret_token=secret,
-                allowed_updates=dispatcher.resolve_used_update_types(),
-                drop_pending_updates=False,
-            )
-            await bot.set_my_commands(
-                [BotCommand(command=name, description=text) for name, text in texts.COMMANDS.items()]
-            )
-        except (TelegramAPIError, OSError, TimeoutError) as error:
-            log.warning("telegram.not_registered", error=repr(error), next_try_s=delay)
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, 60)
-        else:
-            registered.set()
-            log.info("telegram.registered", url=f"{settings.public_url}/telegram/webhook", bot=me.username)
-            return
-
-
-async def _audit(pool: Pool, metrics: Metrics) -> None:
-    """Compares every balance with its ledger, every hour: it reads the whole ledger, too much for each scrape."""
-    while True:
-        try:
-            async with connection(pool) as conn:
-                wrong = await audit.differences(conn)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            log.warning("audit.failed", error=repr(error))
-        else:
-            metrics.ledger_differences.set(len(wrong))
-            if wrong:
-                log.error("audit.differs", differences=len(wrong), user_id=wrong[0].user_id)
-        await asyncio.sleep(_AUDIT_EVERY_S)
-
-
-async def _retain(pool: Pool, settings: Settings) -> None:
-    """Wipes what is no longer to be kept, every hour."""
-    while True:
-        try:
-            async with connection(pool) as conn:
-                await generations.wipe(conn, settings.retention_days)
-                await outbox.purge(conn, settings.retention_days)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            log.warning("retention.failed", error=repr(error))
-        await asyncio.sleep(_RETENTION_EVERY_S)

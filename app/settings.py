@@ -64,6 +64,16 @@ class Settings(BaseSettings):
         return self.yookassa_secret_key.get_secret_value().startswith("test_")
 
     @cached_property
+    def telegram_webhook_url(self) -> str:
+        """What Telegram is told to send updates to."""
+        return f"{self.public_url}/telegram/webhook"
+
+    @cached_property
+    def yookassa_webhook_url(self) -> str:
+        """What YooKassa is to send notifications to."""
+        return f"{self.public_url}/yookassa/webhook"
+
+    @cached_property
     def secrets(self) -> tuple[str, ...]:
         """Every secret's value, for the log to blot out."""
         named = (

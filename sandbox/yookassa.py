@@ -30,11 +30,13 @@ class FakeYooKassa(Server):
     Notifications go to `notify_url` ("" = nobody pasted it), once each: `notify` sends one again. With `retry_s`
     one that was not answered 200 is redelivered, after that many seconds and then ever more rarely.
     `chat_url` is where the payment page sends the person back to; `recipient=False` leaves it out of payments.
+    `partner_token` is the OAuth token that may register webhooks ("" = nobody may).
     """
 
     shop_id: str = "100500"
     secret: str = "test_sandbox"
     notify_url: str = ""
+    partner_token: str = ""
     retry_s: float = 0
     chat_url: str = ""
     recipient: bool = True
@@ -45,6 +47,7 @@ class FakeYooKassa(Server):
         super().__post_init__()
         self.payments: dict[str, dict[str, Any]] = {}
         self.refunds: dict[str, dict[str, Any]] = {}
+        self.webhooks: dict[str, dict[str, str]] = {}
         self._keys: dict[str, tuple[str, dict[str, Any]]] = {}
 
     # What a test and the payment page do
@@ -121,6 +124,9 @@ class FakeYooKassa(Server):
         router.add_get("/v3/payments", self._list, name="payments.list")
         router.add_get("/v3/payments/{id}", self._get, name="payments.get")
         router.add_post("/v3/refunds", self._create_refund, name="refunds.create")
+        router.add_get("/v3/webhooks", self._list_webhooks, name="webhooks.list")
+        router.add_post("/v3/webhooks", self._add_webhook, name="webhooks.add")
+        router.add_delete("/v3/webhooks/{id}", self._remove_webhook, name="webhooks.remove")
         router.add_get("/v3/me", self._me, name="me")
         router.add_get("/pay/{id}", self._page, name="page")
         router.add_post("/pay/{id}/{action}", self._act, name="page.act")
@@ -237,6 +243,31 @@ class FakeYooKassa(Server):
         items = [self._told(p) for p in reversed(self.payments.values()) if status in (None, p["status"])]
         limit = int(request.query.get("limit", 10))
         return web.json_response({"type": "list", "items": items[:limit]})
+
+    async def _list_webhooks(self, request: web.Request) -> web.StreamResponse:
+        items = list(self.webhooks.values())
+        return self._not_a_partner(request) or web.json_response({"type": "list", "items": items})
+
+    async def _add_webhook(self, request: web.Request) -> web.StreamResponse:
+        if refused := self._not_a_partner(request):
+            return refused
+        body = await request.json()
+        webhook = {"id": f"wh-{uuid.uuid4()}", "event": str(body["event"]), "url": str(body["url"])}
+        self.webhooks[webhook["id"]] = webhook
+        self.changed()
+        return web.json_response(webhook)
+
+    async def _remove_webhook(self, request: web.Request) -> web.StreamResponse:
+        if refused := self._not_a_partner(request):
+            return refused
+        removed = self.webhooks.pop(request.match_info["id"], None)
+        self.changed()
+        return web.json_response({}) if removed else self.error(404, "Webhook doesn't exist")
+
+    def _not_a_partner(self, request: web.Request) -> web.Response | None:
+        if not self.partner_token or request.headers.get("Authorization") != f"Bearer {self.partner_token}":
+            return self.error(401, "An OAuth token of a partner is required")
+        return None
 
     async def _me(self, request: web.Request) -> web.StreamResponse:
         test = self.secret.startswith("test_")

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -61,6 +61,15 @@ class Payment:
     cancel_reason: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A registered notification: `event` goes to `url`."""
+
+    id: str
+    event: str
+    url: str
+
+
 class YooKassa:
     """Creates and reads payments. Each call runs in a thread of its own small pool and ends by `DEADLINE_S`."""
 
@@ -70,6 +79,7 @@ class YooKassa:
             settings.yookassa_shop_id,
             settings.yookassa_secret_key.get_secret_value(),
         )
+        self._partner = _Client(settings.yookassa_api_url, token=settings.yookassa_oauth_token.get_secret_value())
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="yookassa")
 
     async def create_payment(self, body: Mapping[str, Any], key: str) -> Payment:
@@ -88,18 +98,41 @@ class YooKassa:
                 return None
             raise YooKassaUnavailable(str(error)) from error
 
+    async def webhooks(self) -> list[Webhook]:
+        """`GET /webhooks` with YOOKASSA_OAUTH_TOKEN. Raises YooKassaRefused or YooKassaUnavailable."""
+        body = await self._call("GET", "/webhooks", {}, None, self._partner)
+        try:
+            return [Webhook(str(item["id"]), str(item["event"]), str(item["url"])) for item in body["items"]]
+        except (KeyError, TypeError) as error:
+            raise YooKassaUnavailable(f"an answer that is no list: {error!r}") from error
+
+    async def add_webhook(self, event: str, url: str) -> None:
+        """`POST /webhooks`. Raises YooKassaRefused or YooKassaUnavailable."""
+        body = {"event": event, "url": url}
+        await self._call("POST", "/webhooks", {"Idempotence-Key": str(uuid4())}, body, self._partner)
+
+    async def remove_webhook(self, webhook_id: str) -> None:
+        """`DELETE /webhooks/{id}`. Raises YooKassaRefused or YooKassaUnavailable."""
+        await self._call("DELETE", f"/webhooks/{webhook_id}", {}, None, self._partner)
+
     async def close(self) -> None:
         """Frees the threads; a call in flight ends by its deadline."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _call(self, method: str, path: str, headers: dict[str, str], body: dict[str, Any] | None) -> Any:
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: dict[str, Any] | None,
+        client: "_Client | None" = None,
+    ) -> Any:
+        client = client or self._client
         loop = asyncio.get_running_loop()
         deadline = time.monotonic() + DEADLINE_S
         try:
             async with asyncio.timeout(DEADLINE_S + 0.5):
-                return await loop.run_in_executor(
-                    self._threads, self._client.call, method, path, headers, body, deadline
-                )
+                return await loop.run_in_executor(self._threads, client.call, method, path, headers, body, deadline)
         except TimeoutError as error:
             raise YooKassaUnavailable("no answer in time") from error
 
@@ -107,11 +140,11 @@ class YooKassa:
 class _Client(ApiClient):  # type: ignore[misc]
     """The SDK's client with its own endpoint and keys instead of the SDK's global ones."""
 
-    def __init__(self, endpoint: str, shop_id: str, secret: str) -> None:
-        Configuration.configure(shop_id, secret)  # ApiClient refuses to be made without
+    def __init__(self, endpoint: str, shop_id: str = "", secret: str = "", token: str | None = None) -> None:
+        Configuration.configure(shop_id or "0", secret or "0")  # ApiClient refuses to be made without
         super().__init__()
         self.endpoint, self.shop_id, self.shop_password = endpoint, shop_id, secret
-        self.auth_token = None
+        self.auth_token = token
 
     def call(
         self, method: str, path: str, headers: dict[str, str], body: dict[str, Any] | None, deadline: float

@@ -14,6 +14,7 @@ from aiogram.types import WebhookInfo
 from app.catalog import EVENTS
 from app.clients import genapi
 from app.clients.genapi import GenApi
+from app.clients.yookassa import YooKassa, YooKassaRefused, YooKassaUnavailable
 from app.doctor.ill import Ill
 from app.settings import Settings
 
@@ -38,7 +39,7 @@ async def telegram_knows_us(settings: Settings) -> str:
 async def telegram_reaches_us(settings: Settings) -> str:
     """The webhook is ours, and updates come through."""
     info: WebhookInfo = await _ask_telegram(settings, Bot.get_webhook_info)
-    wanted = f"{settings.public_url}/telegram/webhook"
+    wanted = settings.telegram_webhook_url
     if info.url != wanted:
         raise Ill(f"is {info.url or 'not set'}, not {wanted}: start the bot, it registers its webhook")
     if info.last_error_message and _recent(info):
@@ -116,8 +117,22 @@ def _kind(is_test: bool) -> str:
 
 
 async def yookassa_address(settings: Settings) -> str:
-    """Nobody can ask a shop where it sends its notifications: the operator is told what to paste."""
-    return (
-        f"paste {settings.public_url}/yookassa/webhook with the events {', '.join(EVENTS)} "
-        "into the YooKassa account (Интеграция → HTTP-уведомления)"
-    )
+    """A shop without a partner's token cannot be asked where it sends its notifications: the operator is told."""
+    url = settings.yookassa_webhook_url
+    if not settings.yookassa_oauth_token.get_secret_value():
+        return (
+            f"paste {url} with the events {', '.join(EVENTS)} into the YooKassa account (Интеграция → HTTP-уведомления)"
+        )
+    client = YooKassa(settings)
+    try:
+        there = {webhook.event for webhook in await client.webhooks() if webhook.url == url}
+    except YooKassaRefused as error:
+        raise Ill(f"refuses YOOKASSA_OAUTH_TOKEN ({error.status}): set a valid one, or none") from error
+    except YooKassaUnavailable as error:
+        raise Ill("does not say which webhooks it has: try again later") from error
+    finally:
+        await client.close()
+    missing = [event for event in EVENTS if event not in there]
+    if missing:
+        raise Ill(f"{', '.join(missing)} not sent to {url}: start the bot, it registers them")
+    return f"{url} is sent {', '.join(EVENTS)}"

@@ -100,12 +100,18 @@ async def _collect(message: Message, state: FSMContext, prompt: str | None) -> S
         if text:
             found["prompt"] = text
     data = await state.update_data(found)
-    if not data.get("file_id"):
-        return message.answer(texts.ASK_PICTURE)
-    if not data.get("prompt"):
+    if missing := _missing(data):
         note = f"{texts.ALBUM}\n\n" if found.get("album") else ""
-        return message.answer(note + texts.ASK_PROMPT)
-    return await _show_card(message, state, data)
+        return message.answer(note + missing)
+    text, markup = await _new_card(state, data)
+    return message.answer(text, reply_markup=markup)
+
+
+def _missing(data: dict[str, Any]) -> str | None:
+    """What to ask for before there can be a card."""
+    if not data.get("file_id"):
+        return texts.ASK_PICTURE if data.get("prompt") else texts.ASK_BOTH
+    return None if data.get("prompt") else texts.ASK_PROMPT
 
 
 def _refusal(message: Message) -> str | None:
@@ -125,7 +131,8 @@ def _refusal(message: Message) -> str | None:
     return None
 
 
-async def _show_card(message: Message, state: FSMContext, data: dict[str, Any]) -> SendMessage:
+async def _new_card(state: FSMContext, data: dict[str, Any]) -> tuple[str, InlineKeyboardMarkup]:
+    """A card of what was collected, its text and its buttons; the one before is old from here on."""
     card_id = secrets.token_urlsafe(9)
     chosen = {"model": data.get("model", DEFAULT_MODEL), "size": data.get("size", DEFAULT_SIZE)}
     await state.update_data(card=card_id, **chosen)
@@ -133,7 +140,21 @@ async def _show_card(message: Message, state: FSMContext, data: dict[str, Any]) 
     text = texts.card(data["prompt"], chosen["model"], chosen["size"])
     if data.get("album"):
         text = f"{texts.ALBUM}\n\n{text}"
-    return message.answer(text, reply_markup=keyboards.card(card_id, chosen["model"], chosen["size"]))
+    return text, keyboards.card(card_id, chosen["model"], chosen["size"])
+
+
+@router.callback_query(F.data == keyboards.RESUME)
+async def resume(query: CallbackQuery, state: FSMContext, bot: Bot) -> AnswerCallbackQuery:
+    """Back to the card that credits were missing for, to what is still missing on it, or to a new order."""
+    data = await state.get_data()
+    missing = _missing(data)
+    if missing is None:
+        text, markup = await _new_card(state, data)
+        await bot.send_message(query.from_user.id, text, reply_markup=markup)
+    else:
+        await state.set_state(Photo.collecting)
+        await bot.send_message(query.from_user.id, missing)
+    return query.answer()
 
 
 @router.callback_query(CardPress.filter(F.act.in_({"size", "model"})))

@@ -16,7 +16,10 @@ router = Router(name="subscription")
 @router.message(CommandStart(deep_link=True, magic=F.args == "success"))
 async def paid(message: Message, billing: Billing) -> SendMessage:
     """The way back from YooKassa's page: looks the payment up at once instead of promising."""
-    return message.answer(texts.payment_state(await billing.look_up(message.chat.id)))
+    status = await billing.look_up(message.chat.id)
+    return message.answer(
+        texts.payment_state(status), reply_markup=keyboards.resume() if status == "succeeded" else None
+    )
 
 
 @router.message(Command("buy_subscription"))

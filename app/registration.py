@@ -1,0 +1,86 @@
+"""Who calls the bot is told where it is: Telegram always, YooKassa where a partner's token allows it."""
+
+import asyncio
+
+import structlog
+from aiogram import Bot, Dispatcher
+from aiogram.exceptions import TelegramAPIError
+from aiogram.types import BotCommand
+
+from app import texts
+from app.catalog import EVENTS
+from app.clients.yookassa import YooKassa, YooKassaRefused, YooKassaUnavailable
+from app.settings import Settings
+
+log = structlog.get_logger()
+
+_LONGEST_PAUSE_S = 60.0
+_YOOKASSA_PATH = "/yookassa/webhook"
+
+
+async def register_telegram(
+    bot: Bot, dispatcher: Dispatcher, settings: Settings, secret: str, registered: asyncio.Event
+) -> None:
+    """Registers the webhook and the commands with Telegram, for as long as it takes."""
+    delay = 1.0
+    while True:
+        try:
+            me = await bot.me()
+            dispatcher.workflow_data["bot_name"] = me.username or ""
+            await bot.set_webhook(
+                settings.telegram_webhook_url,
+                secret_token=secret,
+                allowed_updates=dispatcher.resolve_used_update_types(),
+                drop_pending_updates=False,
+            )
+            await bot.set_my_commands(
+                [BotCommand(command=name, description=text) for name, text in texts.COMMANDS.items()]
+            )
+        except (TelegramAPIError, OSError, TimeoutError) as error:
+            log.warning("telegram.not_registered", error=repr(error), next_try_s=delay)
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, _LONGEST_PAUSE_S)
+        else:
+            registered.set()
+            log.info("telegram.registered", url=settings.telegram_webhook_url, bot=me.username)
+            return
+
+
+async def register_yookassa(yookassa: YooKassa, settings: Settings) -> None:
+    """Says what is to be pasted into the account; with YOOKASSA_OAUTH_TOKEN registers it, for as long as it takes.
+
+    A shop without such a token cannot register webhooks (FACTS: a partner's OAuth token only).
+    """
+    url = settings.yookassa_webhook_url
+    log.info("yookassa.webhook", url=url, events=EVENTS)
+    if not settings.yookassa_oauth_token.get_secret_value():
+        return
+    delay = 1.0
+    while True:
+        try:
+            await bring_up_to_date(yookassa, url)
+        except YooKassaRefused as error:
+            log.error("yookassa.not_registered", error=str(error), next_try_s=None)
+            return
+        except YooKassaUnavailable as error:
+            log.warning("yookassa.not_registered", error=str(error), next_try_s=delay)
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, _LONGEST_PAUSE_S)
+        else:
+            log.info("yookassa.registered", url=url)
+            return
+
+
+async def bring_up_to_date(yookassa: YooKassa, url: str) -> None:
+    """Registers each event that is not sent to `url` yet; then removes what an earlier address of this bot left.
+
+    What is right stays as it is, and so does whatever does not end in our own path.
+    """
+    found = await yookassa.webhooks()
+    there = {webhook.event for webhook in found if webhook.url == url}
+    for event in EVENTS:
+        if event not in there:
+            await yookassa.add_webhook(event, url)
+    for webhook in found:
+        if webhook.url.endswith(_YOOKASSA_PATH) and (webhook.url != url or webhook.event not in EVENTS):
+            await yookassa.remove_webhook(webhook.id)

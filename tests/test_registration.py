@@ -1,0 +1,74 @@
+"""YooKassa's webhooks by API, for a shop whose partner token is set; and the log line for every other."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.catalog import EVENTS
+from app.clients.yookassa import YooKassa, YooKassaRefused
+from app.registration import bring_up_to_date
+from sandbox.yookassa import FakeYooKassa
+from tests.world import services, world
+
+OLD = "https://old.example/yookassa/webhook"
+OTHERS = "https://shop.example/hooks"
+TOKEN = "an-oauth-token-of-the-tests"
+
+
+@pytest.fixture
+async def shop(database_url: str, redis_url: str) -> AsyncIterator[tuple[FakeYooKassa, YooKassa, str]]:
+    """The fake, a client with the partner's token, and the bot's own address."""
+    async with services(database_url, redis_url, yookassa_oauth_token=TOKEN) as around:
+        around.yookassa.partner_token = TOKEN
+        client = YooKassa(around.settings)
+        yield around.yookassa, client, around.settings.yookassa_webhook_url
+        await client.close()
+
+
+def _there(fake: FakeYooKassa) -> set[tuple[str, str]]:
+    return {(webhook["event"], webhook["url"]) for webhook in fake.webhooks.values()}
+
+
+async def test_missing_events_are_added_and_only_our_own_old_ones_removed(
+    shop: tuple[FakeYooKassa, YooKassa, str],
+) -> None:
+    """A right one keeps its id; another program's webhook stays; the address of yesterday's tunnel goes."""
+    fake, client, url = shop
+    for number, (event, address) in enumerate(
+        ((EVENTS[0], url), (EVENTS[0], OLD), (EVENTS[1], OTHERS), ("payout.succeeded", url))
+    ):
+        fake.webhooks[f"before-{number}"] = {"id": f"before-{number}", "event": event, "url": address}
+    await bring_up_to_date(client, url)
+    assert _there(fake) == {(event, url) for event in EVENTS} | {(EVENTS[1], OTHERS)}
+    assert {"before-0", "before-2"} <= set(fake.webhooks)
+    calls = len(fake.called("webhooks.add")) + len(fake.called("webhooks.remove"))
+    await bring_up_to_date(client, url)
+    assert len(fake.called("webhooks.add")) + len(fake.called("webhooks.remove")) == calls
+
+
+async def test_a_token_that_is_refused_says_so(shop: tuple[FakeYooKassa, YooKassa, str]) -> None:
+    """401 is no fault that passes: nobody repeats it."""
+    fake, client, url = shop
+    fake.partner_token = "another"
+    with pytest.raises(YooKassaRefused):
+        await bring_up_to_date(client, url)
+
+
+async def test_the_bot_registers_at_start_and_tries_again_while_yookassa_is_away(
+    database_url: str, redis_url: str
+) -> None:
+    """The first question fails; the second, a second later, leads to four webhooks."""
+    async with services(database_url, redis_url) as around:
+        around.yookassa.partner_token = TOKEN
+        around.yookassa.fault("webhooks.list", status=500)
+        changes = {"yookassa_oauth_token": TOKEN, "yookassa_api_url": around.yookassa.url}
+        async with world(database_url, redis_url, **changes) as bot:
+            url = bot.settings.yookassa_webhook_url
+            await around.yookassa.wait_for(lambda: _there(around.yookassa) == {(event, url) for event in EVENTS})
+
+
+async def test_without_a_token_nobody_asks(database_url: str, redis_url: str) -> None:
+    """A shop with an id and a key cannot register webhooks; the log says what to paste."""
+    async with world(database_url, redis_url) as bot:
+        assert bot.yookassa.called("webhooks.*") == []
+        assert bot.yookassa.called("GET /v3/webhooks") == []
