@@ -35,7 +35,7 @@ from app.repo import schema
 from app.repo.records import Pool
 from app.routes import gen_callback, health, yookassa
 from app.routes.access import access_log
-from app.routes.telegram import TelegramRoute
+from app.routes.telegram import UPDATE_TIMEOUT_S, TelegramRoute
 from app.settings import Settings
 from app.workers.housekeeping import audit_ledger, wipe_old
 from app.workers.loop import Worker
@@ -44,8 +44,10 @@ from app.workers.payments import payments_worker
 log = structlog.get_logger()
 
 BODY_LIMIT = 1024 * 1024
-DRAIN_S = 3.0
+DRAIN_S = 2.5
 """Requests and workers may take this long each to finish after SIGTERM: together under the 10 s of the contract."""
+
+_CLOSE_S = 1.0
 
 _CONVERSATION_TTL_S = 7 * 24 * 3600
 
@@ -146,7 +148,11 @@ async def _run_bot(app: web.Application) -> AsyncIterator[None]:
     await results.close()
     await kassa.close()
     await session.close()
-    await pool.close()
+    try:
+        async with asyncio.timeout(_CLOSE_S):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
     log.info("bot.stopped")
 
 
@@ -189,7 +195,8 @@ def _dispatcher(settings: Settings, redis: Redis | None, pool: Pool, deliverer: 
     if redis is not None:
         names = DefaultKeyBuilder(with_bot_id=True)
         storage = RedisStorage(redis, names, state_ttl=_CONVERSATION_TTL_S, data_ttl=_CONVERSATION_TTL_S)
-        isolation = RedisEventIsolation(redis, names)
+        # A handler that was killed holds its person's conversation no longer than one could have run
+        isolation = RedisEventIsolation(redis, names, lock_kwargs={"timeout": UPDATE_TIMEOUT_S + 5})
     dispatcher = Dispatcher(storage=storage, events_isolation=isolation)
     acquaintance = errors.Acquaintance(pool, deliverer.wake)
     dispatcher.message.outer_middleware(acquaintance)

@@ -35,9 +35,10 @@ WHERE id = $1 AND status = 'new'
 RETURNING attempts;
 
 -- name: link
--- The purchase exists at YooKassa and can be paid; refuses (no row) what has moved on.
+-- The purchase exists at YooKassa and can be paid; refuses (no row) what has moved on. $5: when YooKassa made it,
+-- if it says so: a link that was won by a repetition may be old already.
 UPDATE payments
-SET status = 'pending', provider_id = $2, confirmation_url = $3, linked_at = now(),
+SET status = 'pending', provider_id = $2, confirmation_url = $3, linked_at = LEAST(now(), $5::timestamptz),
     polls = 0, poll_at = now() + make_interval(secs => $4)
 WHERE id = $1 AND status = 'new'
 RETURNING id;

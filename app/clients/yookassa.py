@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID, uuid4
@@ -59,6 +60,7 @@ class Payment:
     confirmation_url: str | None
     refunded: int
     cancel_reason: str | None
+    created_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +274,7 @@ def _payment(body: Any) -> Payment:
             confirmation_url=confirmation.get("confirmation_url"),
             refunded=_kopecks(refunded["value"]),
             cancel_reason=details.get("reason"),
+            created_at=_instant(body.get("created_at")),
         )
     except (AttributeError, KeyError, TypeError, ValueError, InvalidOperation) as error:
         raise YooKassaUnavailable(f"an answer that is no payment: {error!r}") from error
@@ -282,6 +285,14 @@ def _kopecks(value: str) -> int:
     if amount != amount.to_integral_value():
         raise ValueError("a fraction of a kopeck")
     return int(amount)
+
+
+def _instant(value: object) -> datetime | None:
+    try:
+        instant = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return instant if instant.tzinfo else None
 
 
 def _uuid(value: object) -> UUID | None:

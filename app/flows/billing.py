@@ -248,7 +248,8 @@ class Billing:
 
     async def _linked(self, conn: Connection, purchase: Purchase, payment: Payment, owed: bool) -> _Change:
         poll_after = self._settings.payment_poll_after_s
-        if not await payments.link(conn, purchase.id, payment.id, payment.confirmation_url, poll_after):
+        url, made_at = payment.confirmation_url, payment.created_at
+        if not await payments.link(conn, purchase.id, payment.id, url, poll_after, made_at):
             return _NOTHING
         if owed and payment.confirmation_url:
             payload = {

@@ -4,7 +4,7 @@ Each method opens its own transactions, and none is open while somebody else's s
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from io import BytesIO
@@ -20,6 +20,7 @@ from app.catalog import MODELS, PRICE, SIZES
 from app.clients import genapi
 from app.clients.genapi import GenApi, Outcome
 from app.db import connection, transaction
+from app.faults import INFRASTRUCTURE
 from app.flows.alerts import alert
 from app.metrics import Metrics
 from app.pictures import Picture
@@ -37,6 +38,8 @@ LEASE_S = 30.0
 
 SOURCE_PATIENCE_S = 25.0
 """A picture that takes longer to fetch is tried again later, before somebody else may claim the order."""
+
+_PAUSES_S = (1, 2, 4, 8)
 
 
 class Placed(Enum):
@@ -206,15 +209,18 @@ class Ordering:
                 request_id = await self._gen_api.create(model.network, fields, picture, model.image_field)
         except genapi.NotAccepted as error:
             log.warning("submit.not_accepted", error=str(error))
-            async with connection(self._pool) as conn:
-                await generations.requeue(conn, claimed, _back_off(claimed.attempt))
+            await _stored(self._requeue, claimed)
         except genapi.Refused as error:
             log.error("submit.refused", status=error.status, detail=error.detail)
-            await self._refused(claimed, error.status)
+            await _stored(self._refused, claimed, error.status)
         except genapi.Unknown as error:
             log.warning("submit.unknown", error=str(error))
         else:
-            await self._accepted(claimed.id, request_id)
+            await _stored(self._accepted, claimed.id, request_id)
+
+    async def _requeue(self, claimed: Submission) -> None:
+        async with connection(self._pool) as conn:
+            await generations.requeue(conn, claimed, _back_off(claimed.attempt))
 
     async def _accepted(self, generation_id: UUID, request_id: int) -> None:
         try:
@@ -364,6 +370,17 @@ class Ordering:
         self._metrics.generations.labels("failed").inc()
         self._metrics.generation_failures.labels(reason).inc()
         self._wake_delivery()
+
+
+async def _stored[**P](store: Callable[P, Awaitable[None]], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Stores what gen-api said: it says it once, so PostgreSQL gets some time to come back."""
+    for pause in _PAUSES_S:
+        try:
+            return await store(*args, **kwargs)
+        except INFRASTRUCTURE as error:
+            log.warning("submit.not_stored", error=repr(error), next_try_s=pause)
+        await asyncio.sleep(pause)
+    return await store(*args, **kwargs)
 
 
 def _back_off(attempt: int) -> float:

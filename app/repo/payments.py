@@ -1,6 +1,7 @@
 """Purchases."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from app.repo.queries import query
@@ -98,9 +99,16 @@ async def begin_attempt(conn: Connection, payment_id: UUID, retry_after_s: float
     return await conn.fetchval(_BEGIN_ATTEMPT, payment_id, retry_after_s) is not None
 
 
-async def link(conn: Connection, payment_id: UUID, provider_id: str, url: str | None, poll_after_s: float) -> bool:
-    """new → pending."""
-    return await conn.fetchval(_LINK, payment_id, provider_id, url, poll_after_s) is not None
+async def link(
+    conn: Connection,
+    payment_id: UUID,
+    provider_id: str,
+    url: str | None,
+    poll_after_s: float,
+    created_at: datetime | None,
+) -> bool:
+    """new → pending; `created_at` is YooKassa's time of the link, None where it does not say."""
+    return await conn.fetchval(_LINK, payment_id, provider_id, url, poll_after_s, created_at) is not None
 
 
 async def refuse(conn: Connection, payment_id: UUID, reason: str) -> bool:

@@ -8,6 +8,8 @@ import structlog
 
 log = structlog.get_logger()
 
+_LAST_WORDS_S = 1.0
+
 
 class Worker[T]:
     """Runs `claim(free_slots)` and then `handle(item)` for each, at most `slots` at a time.
@@ -77,9 +79,11 @@ class Worker[T]:
                 await self._ended.wait()
                 while self._running:
                     await asyncio.wait(self._running)
-        for task in tuple(self._running):
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        if cut_short := tuple(self._running):
+            for task in cut_short:
+                task.cancel()
+            # They give their leases back; a database that hangs does not hold the end of the process
+            await asyncio.wait(cut_short, timeout=_LAST_WORDS_S)
 
     async def _guarded(self, item: T) -> None:
         structlog.contextvars.clear_contextvars()
