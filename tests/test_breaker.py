@@ -1,0 +1,76 @@
+"""gen-api refuses us as customers: orders stop, the operators hear of it once, trials find out when it is over."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from sandbox.people import Person
+from tests.world import World, world
+
+ADMIN = 900
+
+
+@pytest.fixture
+async def bot(database_url: str, redis_url: str) -> AsyncIterator[World]:
+    async with world(database_url, redis_url, admin_ids=(ADMIN,)) as running:
+        running.person(ADMIN)
+        yield running
+        await running.audit()
+
+
+async def refused(bot: World, person: Person, times: int) -> None:
+    """So many orders that gen-api refuses with 402, each refunded."""
+    bot.gen_api.fault("create", times=times, status=402, body={"message": "Payment Required"})
+    for number in range(times):
+        card = await bot.card(person, f"Отказ {number}")
+        await person.press(card.id, "✅")
+        await bot.says(person, lambda m, after=card.id: "возвращ" in (m.text or "") and m.id > after)  # type: ignore[misc]
+
+
+async def declined(bot: World, person: Person) -> bool:
+    """Whether a new order is declined without a debit."""
+    card = await bot.card(person, "Кот")
+    await person.press(card.id, "✅")
+    answer = await bot.says(
+        person, lambda m: m.id >= card.id and any(word in (m.text or "") for word in ("недоступно", "Рисую", "Готово"))
+    )
+    return "недоступно" in (answer.text or "")
+
+
+async def test_the_third_refusal_in_a_row_stops_orders_and_tells_the_operators_once(bot: World) -> None:
+    """Two leave the way open; the third closes it for everybody; one alert, however many orders were on their way."""
+    first, second = bot.person(1), bot.person(2)
+    await refused(bot, first, 2)
+    assert not await declined(bot, second)
+    await bot.says(second, lambda message: message.photo)
+    await refused(bot, first, 3)
+    assert await declined(bot, second)
+    alerts = [message for message in bot.person(ADMIN).messages if "заказы остановлены" in (message.text or "")]
+    assert len(alerts) == 1
+    assert await bot.credits(second) == 8
+
+
+async def test_one_trial_goes_through_and_an_accepted_one_opens_the_way(bot: World) -> None:
+    """Before the thirty seconds are over nobody passes; then one; its acceptance lets everybody."""
+    first, second = bot.person(1), bot.person(2)
+    await refused(bot, first, 3)
+    assert await declined(bot, second)
+    await bot.db.execute("UPDATE breakers SET trial_at = now()")
+    assert not await declined(bot, first)
+    await bot.says(first, lambda message: message.photo)
+    assert not await declined(bot, second)
+    await bot.says(second, lambda message: message.photo)
+    assert (await bot.credits(first), await bot.credits(second)) == (8, 8)
+
+
+async def test_a_refused_trial_keeps_the_way_closed_for_the_next_thirty_seconds(bot: World) -> None:
+    """The trial is refunded like any other; the operators are not told again."""
+    first, second = bot.person(1), bot.person(2)
+    await refused(bot, first, 3)
+    await bot.db.execute("UPDATE breakers SET trial_at = now()")
+    await refused(bot, first, 1)
+    assert await declined(bot, second)
+    assert await bot.db.fetchval("SELECT trial_at > now() + interval '20 seconds' FROM breakers")
+    alerts = [message for message in bot.person(ADMIN).messages if "заказы остановлены" in (message.text or "")]
+    assert len(alerts) == 1
+    assert await bot.credits(first) == 10
