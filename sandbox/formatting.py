@@ -25,7 +25,7 @@ _TAG_END = re.compile(r"\s*>")
 _END_TAG = re.compile(r"</([^\s>]*)\s*>")
 _FOUND = re.compile(
     r"(?P<url>https?://[^\s<>«»\"]*[^\s<>«»\".,:;!?)'])"
-    r"|(?P<bot_command>(?<![\w/])/\w{1,64}(?:@\w{3,32})?(?![\w/]))"
+    r"|(?P<bot_command>(?<![\w/<>])/\w{1,64}(?:@\w{3,32})?(?![\w/<>]))"
     r"|(?P<mention>(?<![\w@])@\w{3,32}(?!\w))"
     r"|(?P<hashtag>(?<![\w#])#(?=\w*[^\W\d_])\w+)",
 )

@@ -1,7 +1,7 @@
 """More than the bot can do at once, and more than one person should."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import aiohttp
 import asyncpg
@@ -22,30 +22,38 @@ async def bot(database_url: str, redis_url: str) -> AsyncIterator[World]:
 
 
 @pytest.fixture(params=["redis", "memory"])
-async def flood(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterator[Flood]:
-    """The limit of the default settings, in both of its places."""
-    burst, per_s = (Settings.model_fields[name].default for name in ("flood_burst", "flood_per_s"))
-    if request.param == "memory":
-        yield MemoryFlood(burst, per_s)
-        return
+async def limit(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterator[Callable[[int, float], Flood]]:
+    """Makes a limit out of burst and things a second, in each of its two places."""
     async with Redis.from_url(redis_url) as redis:
-        yield RedisFlood(redis, 4242, burst, per_s)
+        if request.param == "memory":
+            yield MemoryFlood
+        else:
+            yield lambda burst, per_s: RedisFlood(redis, 4242, burst, per_s)
 
 
-async def test_a_burst_goes_through_and_what_follows_is_told_once(flood: Flood) -> None:
-    """Sixty things at once are taken, the next is refused with a word, the one after without; others notice nothing."""
-    assert {await flood.check(1) for _ in range(60)} == {Verdict.TAKE}
+async def test_a_burst_goes_through_and_what_follows_is_told_once(limit: Callable[[int, float], Flood]) -> None:
+    """As many at once as are set, the next is refused with a word, the one after without; others notice nothing."""
+    flood = limit(20, 0.01)
+    assert {await flood.check(1) for _ in range(20)} == {Verdict.TAKE}
     assert [await flood.check(1) for _ in range(3)] == [Verdict.TELL, Verdict.IGNORE, Verdict.IGNORE]
     assert await flood.check(2) is Verdict.TAKE
 
 
-async def test_a_flood_ends_by_itself(flood: Flood) -> None:
+async def test_a_flood_ends_by_itself(limit: Callable[[int, float], Flood]) -> None:
     """What flows off at five a second is taken again."""
+    flood = limit(3, 5)
     while await flood.check(1) is Verdict.TAKE:
         pass
     async with asyncio.timeout(5):
         while await flood.check(1) is not Verdict.TAKE:  # noqa: ASYNC110 - time itself is what is waited for
             await asyncio.sleep(0.05)
+
+
+def test_the_limit_of_the_settings_is_one_that_nobody_notices() -> None:
+    """CONTRACT: ten things a second for two seconds, and two a second for ever."""
+    burst, per_s = (Settings.model_fields[name].default for name in ("flood_burst", "flood_per_s"))
+    assert burst >= 20
+    assert per_s >= 2
 
 
 async def test_a_person_who_floods_is_slowed_and_told_and_nobody_else_is(bot: World) -> None:
