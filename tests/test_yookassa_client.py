@@ -1,0 +1,214 @@
+"""YooKassa's client against a raw server that says anything, or nothing: typed errors, deadlines, and no secrets."""
+
+import asyncio
+import base64
+import logging
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from app.clients.yookassa import YooKassa, YooKassaRefused, YooKassaUnavailable
+from app.settings import Settings
+from local.ports import free_port
+
+SHOP, KEY = "100500", "test_key_of_the_tests"
+PAYMENT = b'{"id": "2e1", "status": "pending", "amount": {"value": "200.00", "currency": "RUB"}, "test": true}'
+
+Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def client(port: int) -> AsyncIterator[YooKassa]:
+    """A client of whatever listens on this port."""
+    values: dict[str, Any] = {
+        "_env_file": None,
+        "env": "sandbox",
+        "bot_token": "4242:a-token-of-the-tests",
+        "public_url": "http://127.0.0.1",
+        "webhook_secret": "a-secret-of-the-tests-that-is-long-enough",
+        "database_url": "postgresql://127.0.0.1",
+        "gen_api_key": "a-key-of-the-tests",
+        "yookassa_shop_id": SHOP,
+        "yookassa_secret_key": KEY,
+        "yookassa_api_url": f"http://127.0.0.1:{port}/v3",
+    }
+    kassa = YooKassa(Settings(**values))
+    try:
+        yield kassa
+    finally:
+        await kassa.close()
+        await asyncio.to_thread(kassa._threads.shutdown, wait=True)
+
+
+@asynccontextmanager
+async def server(answer: Answer) -> AsyncIterator[int]:
+    """A raw server: reads a request's head, does `answer`, closes; its port."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            await answer(writer)
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
+        yield listening.sockets[0].getsockname()[1]
+
+
+def says(status: str, body: bytes, *headers: str) -> Answer:
+    """One whole HTTP answer."""
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers]
+    head = "\r\n".join(lines).encode() + b"\r\n\r\n"
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(head + body)
+        await writer.drain()
+
+    return answer
+
+
+async def reset(writer: asyncio.StreamWriter) -> None:
+    """RST instead of an answer."""
+    sock: socket.socket = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+async def close_without_a_word(_: asyncio.StreamWriter) -> None:
+    """The connection ends where an answer should begin."""
+
+
+async def half(writer: asyncio.StreamWriter) -> None:
+    """The body breaks off."""
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n" + PAYMENT)
+    await writer.drain()
+
+
+UNUSABLE: dict[str, Answer] = {
+    "reset": reset,
+    "closed": close_without_a_word,
+    "cut short": half,
+    "no HTTP": says("nonsense", b""),
+    "HTML 502": says("502 Bad Gateway", b"<html>bad gateway</html>", "Content-Type: text/html"),
+    "HTML 200": says("200 OK", b"<html>maintenance</html>", "Content-Type: text/html"),
+    "empty 200": says("200 OK", b""),
+    "a list": says("200 OK", b"[]"),
+    "no payment": says("200 OK", b"{}"),
+    "no amount": says("200 OK", PAYMENT.replace(b"200.00", b"many")),
+    "500": says("500 Internal Server Error", b'{"type": "error"}'),
+    "202": says("202 Accepted", b'{"type": "processing", "retry_after": 1800}'),
+    "408": says("408 Request Timeout", b"{}"),
+    "409": says("409 Conflict", b"{}"),
+    "429": says("429 Too Many Requests", b'{"type": "error"}', "Retry-After: 5"),
+    "5 MB": says("200 OK", PAYMENT[:-1] + b', "x": "' + b"x" * 5_000_000 + b'"}'),
+}
+
+
+@pytest.mark.parametrize("answer", UNUSABLE.values(), ids=UNUSABLE.keys())
+async def test_whatever_is_no_answer_is_one_typed_error(answer: Answer) -> None:
+    """The outcome is unknown, of a create call as of a look: both may be repeated."""
+    async with server(answer) as port, client(port) as kassa:
+        with pytest.raises(YooKassaUnavailable):
+            await kassa.create_payment({"amount": {"value": "200.00", "currency": "RUB"}}, "a-key")
+        with pytest.raises(YooKassaUnavailable):
+            await kassa.get_payment("2e1")
+
+
+async def test_nobody_listening_is_the_same_typed_error() -> None:
+    """A refused connection."""
+    async with client(free_port()) as kassa:
+        with pytest.raises(YooKassaUnavailable):
+            await kassa.create_payment({}, "a-key")
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 422])
+async def test_a_4xx_to_a_create_call_is_a_refusal_with_its_status(status: int) -> None:
+    """What was asked did not happen; the body's words are kept for the operator."""
+    async with server(says(f"{status} No", b'{"description": "vat_code"}')) as port, client(port) as kassa:
+        with pytest.raises(YooKassaRefused, match="vat_code") as refused:
+            await kassa.create_payment({}, "a-key")
+    assert refused.value.status == status
+
+
+async def test_a_payment_that_is_not_there_is_none_and_wrong_keys_are_no_news_of_it() -> None:
+    """404 to a look says that there is none; a 401 says nothing about the payment."""
+    async with server(says("404 Not Found", b"{}")) as port, client(port) as kassa:
+        assert await kassa.get_payment("2e1") is None
+    async with server(says("401 Unauthorized", b"{}")) as port, client(port) as kassa:
+        with pytest.raises(YooKassaUnavailable):
+            await kassa.get_payment("2e1")
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    """The keys go nowhere but to the configured address."""
+    asked = 0
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        moved = says("302 Found", b"", "Location: /v3/payments/2e2")
+        await (moved if asked == 1 else says("200 OK", PAYMENT))(writer)
+
+    async with server(answer) as port, client(port) as kassa:
+        with pytest.raises(YooKassaUnavailable):
+            await kassa.get_payment("2e1")
+    assert asked == 1
+
+
+async def test_more_hung_calls_than_threads_end_by_their_deadline_and_the_next_one_works(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nineteen calls into silence end with the typed error, and free the threads while the silence lasts."""
+    monkeypatch.setattr("app.clients.yookassa.DEADLINE_S", 1.0)
+    healed, over = False, asyncio.Event()
+
+    async def hang(writer: asyncio.StreamWriter) -> None:
+        if healed:
+            await says("200 OK", PAYMENT)(writer)
+        else:
+            await over.wait()
+
+    async with server(hang) as port, client(port) as kassa:
+        async with asyncio.timeout(8):
+            calls = (kassa.get_payment("2e1") for _ in range(19))
+            outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} == {YooKassaUnavailable}
+        healed = True
+        payment = await kassa.get_payment("2e1")
+        over.set()
+    assert payment is not None
+    assert payment.amount == 20_000
+
+
+async def test_neither_the_key_nor_the_authorization_header_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """At DEBUG, of every logger, for an answer as for a refusal; the request itself carried the key."""
+    seen: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await reader.readuntil(b"\r\n\r\n"))
+        await says("401 Unauthorized" if len(seen) == 1 else "200 OK", PAYMENT)(writer)
+        writer.close()
+
+    pair = base64.b64encode(f"{SHOP}:{KEY}".encode()).decode()
+    caplog.set_level(logging.DEBUG)
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        async with client(port) as kassa:
+            with pytest.raises(YooKassaRefused) as refused:
+                await kassa.create_payment({}, "a-key")
+            await kassa.get_payment("2e1")
+    async with client(port) as kassa:
+        with pytest.raises(YooKassaUnavailable) as unavailable:
+            await kassa.get_payment("2e1")
+    assert all(f"Basic {pair}".encode() in head for head in seen)
+    assert len(seen) == 2
+    for text in (caplog.text, str(refused.value), str(unavailable.value)):
+        assert KEY not in text
+        assert pair not in text
+        assert "Authorization" not in text
