@@ -1,12 +1,14 @@
-"""`python -m local`: the sandbox, or with a BOT_TOKEN the live bot. `python -m local test`: the suite."""
+"""`python -m local`: the sandbox, or with a BOT_TOKEN the live bot; `test`: the suite; `storm`: the long storm."""
 
 import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from dotenv import dotenv_values
 
@@ -20,13 +22,16 @@ from local.postgres import AlreadyRunningError
 _ROOT = Path(__file__).resolve().parent.parent
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ON_EVERY_CORE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadscope")
-_USAGE = "Usage: ./run_local.sh [test [pytest arguments]]"
+_USAGE = "Usage: ./run_local.sh [test [pytest arguments] | storm [--minutes N] [--seed N]]"
 
 
 def main(arguments: list[str]) -> int:
     """Does what the command line says; the result is the exit code."""
     if arguments[:1] == ["test"]:
-        return _test(arguments[1:])
+        # The whole suite on every core, each with servers of its own; what is asked for by name runs as pytest would
+        _become("pytest", arguments[1:] or _ON_EVERY_CORE)
+    if arguments[:1] == ["storm"]:
+        _become("tests.storm", arguments[1:])
     if arguments:
         print(_USAGE, file=sys.stderr)
         return 2
@@ -42,10 +47,9 @@ def main(arguments: list[str]) -> int:
         return 1
 
 
-def _test(arguments: list[str]) -> int:
+def _become(module: str, arguments: Sequence[str]) -> NoReturn:
     os.chdir(_ROOT)
-    # The whole suite on every core, each with servers of its own; what is asked for by name runs as pytest would
-    command = [sys.executable, "-m", "pytest", *(arguments or _ON_EVERY_CORE)]
+    command = [sys.executable, "-m", module, *arguments]
     os.execve(sys.executable, command, _environment_without_settings())  # noqa: S606
 
 

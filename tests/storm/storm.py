@@ -1,0 +1,302 @@
+"""Ten people order and buy at random while the bot is killed and everything around it misbehaves.
+
+What is drawn at random comes from the seed; what the machine makes of it in between does not, so a seed brings the
+same plans back and not the same instants.
+"""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from app.repo import audit
+from sandbox.telegram import ChatMessage, Person
+from tests.faults.harness import Bot, Stage
+from tests.storm.weather import FAULTS
+from tests.world import photograph
+
+PEOPLE = 10
+SETTLE_S = 120
+SETTINGS: dict[str, Any] = {
+    "generation_poll_after_s": 2.0,
+    "generation_deadline_s": 25.0,
+    "payment_poll_after_s": 2.0,
+    "worker_tick_s": 0.3,
+    "flood_burst": 1000,
+}
+
+_PATIENCE_S = 8
+_FIRST_PERSON = 1000
+_OPEN = """
+SELECT 1 FROM generations WHERE status NOT IN ('delivered', 'failed')
+UNION ALL
+SELECT 1 FROM outbox WHERE status = 'pending'
+UNION ALL
+SELECT 1 FROM payments WHERE status = 'new'
+"""
+
+
+@dataclass
+class Report:
+    """What the storm did, and what it found that must not be (`differences` is empty when all is well)."""
+
+    seed: int
+    minutes: float
+    counts: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    differences: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        lines = [f"seed {self.seed}, {self.minutes:g} minutes"]
+        lines += [f"  {name}: {count}" for name, count in self.counts.items()]
+        lines += ["  faults: " + ", ".join(f"{name} {count}" for name, count in sorted(self.faults.items()))]
+        lines += [f"DIFFERENCE: {text}" for text in self.differences] or ["no difference"]
+        return "\n".join(lines)
+
+
+class Storm:
+    """One storm over a stage. `interludes` are run once each, spread over its time."""
+
+    def __init__(
+        self, stage: Stage, seed: int, minutes: float, interludes: Mapping[str, Callable[[], Awaitable[None]]]
+    ) -> None:
+        self.report = Report(seed, minutes)
+        self._stage = stage
+        self._interludes = interludes
+        self._over_at = 0.0
+        self._people = [stage.person(_FIRST_PERSON + number) for number in range(PEOPLE)]
+
+    async def run(self) -> Report:
+        """Storms, heals everything, waits until all is settled, and compares the books of all sides."""
+        async with self._stage.replicas() as bots:
+            await asyncio.gather(*(bot.start() for bot in bots))
+            self._over_at = time.monotonic() + self.report.minutes * 60
+            async with asyncio.TaskGroup() as storm:
+                for person in self._people:
+                    storm.create_task(self._live(person))
+                storm.create_task(self._disturb())
+                storm.create_task(self._kill(bots))
+                storm.create_task(self._interrupt())
+            await self._settle(bots)
+            await self._compare()
+        return self.report
+
+    def _chance(self, who: str) -> random.Random:
+        return random.Random(f"{self.report.seed} {who}")
+
+    def _moments(self, chance: random.Random, shortest: float, longest: float) -> Iterator[float]:
+        """Pauses in seconds, until the storm is over."""
+        while time.monotonic() < self._over_at:
+            yield chance.uniform(shortest, longest)
+
+    async def _live(self, person: Person) -> None:
+        chance = self._chance(f"person {person.id}")
+        doings = (self._order, self._order, self._order, self._buy, self._buy, self._chat, self._refund, self._leave)
+        for pause in self._moments(chance, 0.1, 2):
+            await asyncio.sleep(pause)
+            with self._impatient():
+                async with asyncio.timeout(3 * _PATIENCE_S):
+                    await chance.choice(doings)(person, chance)
+
+    @contextmanager
+    def _impatient(self) -> Iterator[None]:
+        """Whoever gets no answer does something else."""
+        try:
+            yield
+        except TimeoutError:
+            self.report.counts["gave up waiting"] += 1
+
+    async def _order(self, person: Person, chance: random.Random) -> None:
+        start = _newest(person)
+        await person.send_text("/photo", wait=False)
+        await person.send_photo(photograph(), caption=f"Кот {chance.random()}", wait=False)
+        card = await self._answer(person, start, lambda message: message.button("✅"))
+        if chance.random() < 0.1:
+            await person.press(card.id, "❌", wait=False)
+            return
+        if chance.random() < 0.4:
+            await person.press(card.id, "512", wait=False)
+        for _ in range(chance.choice((1, 1, 2, 5))):
+            await person.press(card.id, "✅", wait=False, at_once=chance.random() < 0.5)
+        self.report.counts["cards confirmed"] += 1
+
+    async def _buy(self, person: Person, chance: random.Random) -> None:
+        start = _newest(person)
+        await person.send_text("/buy_subscription", wait=False)
+        price = chance.choice(("200 ₽", "500 ₽", "1000 ₽"))
+        offer = await self._answer(person, start, lambda message: message.button(price))
+        for _ in range(chance.choice((1, 1, 3))):
+            await person.press(offer.id, price, wait=False, at_once=True)
+        link = await self._answer(person, offer.id, lambda message: message.button("Оплатить"))
+        url = next(str(button["url"]) for button in link.buttons if "url" in button)
+        payment = next(
+            key
+            for key, made in self._stage.yookassa.payments.items()
+            if made["confirmation"]["confirmation_url"] == url
+        )
+        await asyncio.sleep(chance.uniform(0, 1))
+        if self._stage.yookassa.payments[payment]["status"] == "pending":
+            fate = chance.random()
+            if fate < 0.7:
+                await self._stage.yookassa.pay(payment)
+            elif fate < 0.85:
+                await self._stage.yookassa.cancel(payment)
+
+    async def _refund(self, person: Person, chance: random.Random) -> None:
+        paid = [
+            key
+            for key, made in self._stage.yookassa.payments.items()
+            if made["refundable"] and made["metadata"]["user_id"] == str(person.id)
+        ]
+        if paid:
+            amount = chance.choice((None, "50.00", "33.33"))
+            await self._stage.yookassa.refund(chance.choice(paid), amount)
+
+    async def _chat(self, person: Person, chance: random.Random) -> None:
+        start = _newest(person)
+        await person.send_text(chance.choice(("/start", "/status", "/cancel", "/start success", "привет")), wait=False)
+        await self._answer(person, start, lambda message: True)
+
+    async def _leave(self, person: Person, chance: random.Random) -> None:
+        person.block()
+        await asyncio.sleep(chance.uniform(0.5, 3))
+        person.unblock()
+        await person.send_text("/status", wait=False)
+
+    async def _answer(self, person: Person, after: int, found: Callable[[ChatMessage], Any]) -> ChatMessage:
+        def look() -> ChatMessage | None:
+            return next((m for m in person.messages if m.outgoing and m.id > after and found(m)), None)
+
+        answer = await self._stage.telegram.wait_for(look, _PATIENCE_S)
+        assert answer is not None
+        return answer
+
+    async def _disturb(self) -> None:
+        chance = self._chance("weather")
+        for pause in self._moments(chance, 0.2, 1.5):
+            await asyncio.sleep(pause)
+            name = chance.choice(list(FAULTS))
+            FAULTS[name](self._stage)
+            self.report.faults[name] += 1
+
+    async def _kill(self, bots: list[Bot]) -> None:
+        chance = self._chance("killer")
+        for pause in self._moments(chance, 2, 8):
+            await asyncio.sleep(pause)
+            bot = chance.choice(bots)
+            if bot.alive:
+                await bot.kill()
+                self.report.counts["kill -9"] += 1
+            await asyncio.sleep(chance.uniform(0, 1))
+            await bot.start()
+
+    async def _interrupt(self) -> None:
+        chance = self._chance("interludes")
+        each = self.report.minutes * 60 / (len(self._interludes) + 1)
+        for name, interlude in self._interludes.items():
+            await asyncio.sleep(each * chance.uniform(0.5, 1))
+            await interlude()
+            self.report.counts[name] += 1
+
+    async def _settle(self, bots: list[Bot]) -> None:
+        """Everything works again and everybody is back: now all that is owed has to come."""
+        stage, begun = self._stage, time.monotonic()
+        for service in (stage.telegram, stage.gen_api, stage.yookassa):
+            service.heal()
+        for bot in bots:
+            if not bot.alive:
+                await bot.start()
+        for person in self._people:
+            person.unblock()
+            await person.send_text("/status", wait=False)
+        # YooKassa redelivers for a day what was not answered 200; what was lost on its way, it sends now
+        for payment, made in stage.yookassa.payments.items():
+            if made["status"] != "pending":
+                await stage.yookassa.repeat(payment)
+        try:
+            async with asyncio.timeout(SETTLE_S):
+                while await stage.pool.fetchval(f"SELECT EXISTS ({_OPEN})"):
+                    # Leases and back-offs of up to five minutes end at once, as they would by themselves
+                    await stage.let_leases_run_out()
+                    await asyncio.sleep(1)
+        except TimeoutError:
+            self.report.differences.append(f"not settled within {SETTLE_S} s: {await self._left_open()}")
+        self.report.counts["seconds to settle"] = round(time.monotonic() - begun)
+
+    async def _left_open(self) -> list[str]:
+        rows = await self._stage.pool.fetch(
+            "SELECT 'generation ' || id || ' ' || status AS what FROM generations "
+            "WHERE status NOT IN ('delivered', 'failed') "
+            "UNION ALL SELECT 'outbox ' || kind || ' ' || ref || ' attempt ' || attempt FROM outbox "
+            "WHERE status = 'pending' UNION ALL SELECT 'payment ' || id FROM payments WHERE status = 'new'"
+        )
+        return [row["what"] for row in rows]
+
+    async def _compare(self) -> None:
+        stage, report = self._stage, self.report
+        async with stage.pool.acquire() as conn:
+            for difference in await audit.differences(conn):
+                report.differences.append(f"audit: {difference}")
+        outcomes = await stage.pool.fetch(
+            "SELECT user_id, id, status, extract(epoch FROM finished_at - created_at)::float8 AS took FROM generations"
+        )
+        self._count(outcomes)
+        self._compare_orders(outcomes)
+        await self._compare_payments()
+
+    def _count(self, outcomes: list[Any]) -> None:
+        counts, shown = self.report.counts, [m for person in self._people for m in person.messages if m.outgoing]
+        counts["orders"] = len(outcomes)
+        counts["delivered"] = sum(row["status"] == "delivered" for row in outcomes)
+        counts["refunded"] = sum(row["status"] == "failed" for row in outcomes)
+        counts["pictures shown twice"] = sum(m.photo is not None for m in shown) - counts["delivered"]
+        counts["payments made at YooKassa"] = len(self._stage.yookassa.payments)
+        counts["refunds at YooKassa"] = len(self._stage.yookassa.refunds)
+        counts["longest order, seconds"] = round(max((row["took"] or 0 for row in outcomes), default=0))
+
+    def _compare_orders(self, outcomes: list[Any]) -> None:
+        accepted = Counter(
+            parse_qs(urlsplit(order.fields["callback_url"]).query)["generation"][0]
+            for order in self._stage.gen_api.orders.values()
+        )
+        for generation, times in accepted.items():
+            if times > 1:
+                self.report.differences.append(f"generation {generation} was accepted by gen-api {times} times")
+        for person in self._people:
+            theirs = [row["status"] for row in outcomes if row["user_id"] == person.id]
+            pictures = sum(1 for message in person.messages if message.outgoing and message.photo)
+            told = sum("возвращ" in (message.text or "") for message in person.messages if message.outgoing)
+            if pictures < theirs.count("delivered"):
+                self.report.differences.append(f"{person.id}: {pictures} pictures for {theirs}")
+            if told < theirs.count("failed"):
+                self.report.differences.append(f"{person.id}: told {told} times of refunds for {theirs}")
+
+    async def _compare_payments(self) -> None:
+        rows = await self._stage.pool.fetch(
+            "SELECT payments.id::text, status, payments.credits, amount, refunded, credits_taken, credits_short, "
+            "(SELECT count(*) FROM ledger WHERE reason = 'purchase' AND ref = payments.id::text) AS credited "
+            "FROM payments"
+        )
+        ours = {row["id"]: row for row in rows}
+        for payment, made in self._stage.yookassa.payments.items():
+            row = ours.get(made["metadata"]["payment_id"])
+            if row is None:
+                self.report.differences.append(f"payment {payment} is nobody's")
+                continue
+            paid = made["status"] == "succeeded"
+            self.report.counts["paid"] += paid
+            if row["credited"] != paid:
+                self.report.differences.append(f"payment {payment}: {made['status']}, credited {row['credited']} times")
+            refunded = round(float(made.get("refunded_amount", {}).get("value", 0)) * 100)
+            due = row["credits"] * refunded // row["amount"]
+            if (row["refunded"], row["credits_taken"] + row["credits_short"]) != (refunded, due):
+                self.report.differences.append(f"payment {payment}: refunded {refunded} kopecks, taken {dict(row)}")
+
+
+def _newest(person: Person) -> int:
+    return max((message.id for message in person.messages), default=0)

@@ -1,0 +1,38 @@
+"""What may go wrong around the bot, by name; each call makes the next one or two of their kind go wrong."""
+
+from collections.abc import Callable, Mapping
+
+from tests.faults.harness import Stage
+
+_HTML = "<html><body>Bad Gateway</body></html>"
+
+FAULTS: Mapping[str, Callable[[Stage], object]] = {
+    "callback lost": lambda stage: stage.gen_api.misdeliver("lost"),
+    "callback doubled": lambda stage: stage.gen_api.misdeliver("doubled"),
+    "callback late": lambda stage: stage.gen_api.misdeliver("delayed", delay=4),
+    "callback forged": lambda stage: stage.gen_api.misdeliver("forged"),
+    "create without an answer, accepted": lambda stage: stage.gen_api.fault("create", drop=True, handled=True),
+    "create without an answer, not accepted": lambda stage: stage.gen_api.fault("create", drop=True),
+    "create 429": lambda stage: stage.gen_api.fault("create", status=429),
+    "create 500": lambda stage: stage.gen_api.fault("create", status=500, body=_HTML),
+    "create 402": lambda stage: stage.gen_api.fault("create", status=402),
+    "question 500": lambda stage: stage.gen_api.fault("get", status=500),
+    "result 404": lambda stage: stage.gen_api.fault("result", status=404),
+    "result 500": lambda stage: stage.gen_api.fault("result", status=500),
+    "file 500": lambda stage: stage.telegram.fault("file", status=500),
+    "sendPhoto 500": lambda stage: stage.telegram.fault("sendPhoto", status=500),
+    "sendPhoto without an answer, sent": lambda stage: stage.telegram.fault("sendPhoto", drop=True, handled=True),
+    "sendPhoto without an answer, not sent": lambda stage: stage.telegram.fault("sendPhoto", drop=True),
+    "sendPhoto 429": lambda stage: stage.telegram.too_many("sendPhoto", 1),
+    "sendMessage 429": lambda stage: stage.telegram.too_many("sendMessage", 1),
+    "sendMessage without an answer": lambda stage: stage.telegram.fault("sendMessage", drop=True),
+    "editMessageText 500": lambda stage: stage.telegram.fault("editMessageText", status=500),
+    "notification lost": lambda stage: stage.yookassa.misdeliver("lost"),
+    "notification doubled": lambda stage: stage.yookassa.misdeliver("doubled"),
+    "notification late": lambda stage: stage.yookassa.misdeliver("delayed", delay=3),
+    "notification forged": lambda stage: stage.yookassa.misdeliver("forged"),
+    "payment without an answer, made": lambda stage: stage.yookassa.fault("payments.create", drop=True, handled=True),
+    "payment without an answer, not made": lambda stage: stage.yookassa.fault("payments.create", drop=True),
+    "payment 500": lambda stage: stage.yookassa.fault("payments.create", status=500, body=_HTML),
+    "payment question 500": lambda stage: stage.yookassa.fault("payments.get", status=500),
+}
