@@ -18,6 +18,7 @@ async def open_pool(settings: Settings) -> Pool:
         settings.database_url,
         min_size=2,
         max_size=settings.db_pool_size,
+        statement_cache_size=settings.db_statement_cache,
         timeout=WAIT_S,
         # The server ends a slow statement first; this is for a server that is gone
         command_timeout=WAIT_S + 1,

@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     worker_tick_s: float = Field(default=1, gt=0)
     retention_days: int = Field(default=90, ge=1)
     db_pool_size: int = Field(default=10, ge=2)
+    db_statement_cache: int = Field(default=100, ge=0)
     max_updates: int = Field(default=64, ge=1)
     max_waiting_orders: int = Field(default=500, ge=1)
     flood_burst: int = Field(default=60, ge=1)
