@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from aiogram import Bot, F, Router
 from aiogram.exceptions import TelegramAPIError
-from aiogram.filters import Command, StateFilter
+from aiogram.filters import Command, CommandObject, StateFilter
 from aiogram.fsm.context import FSMContext
 from aiogram.fsm.state import State, StatesGroup
 from aiogram.methods import AnswerCallbackQuery, SendMessage
@@ -35,25 +35,26 @@ class Photo(StatesGroup):
 
 
 @router.message(Command("photo"))
-async def photo(message: Message, state: FSMContext) -> SendMessage:
-    """Begins an order, or begins it anew; takes a picture that came with the command."""
+async def photo(message: Message, command: CommandObject, state: FSMContext) -> SendMessage:
+    """Begins an order, or begins it anew; takes the picture and the description that came with the command."""
     await state.set_data({})
     await state.set_state(Photo.collecting)
-    if message.photo or message.document:
-        _, _, rest = (message.caption or "").partition(" ")
-        return await _collect(message, state, rest)
-    _, _, rest = (message.text or "").partition(" ")
-    if rest.strip():
-        return await _collect(message, state, rest)
+    if message.photo or message.document or command.args:
+        return await _collect(message, state, command.args)
     return message.answer(texts.ASK_BOTH)
 
 
 @router.message(StateFilter(Photo.collecting, Photo.card), F.photo | F.document)
 async def picture(message: Message, state: FSMContext) -> SendMessage | None:
-    """A picture, with its description or without; after a card it begins the next one."""
+    """A picture, with its description or without; after a card it begins the next one.
+
+    Of an album's later pictures only a caption is of use: under files it stands on the last one.
+    """
     data = await state.get_data()
     if message.media_group_id and message.media_group_id == data.get("album"):
-        return None
+        if data.get("prompt") or not message.caption:
+            return None
+        return await _describe(message, state, {}, message.caption)
     if await state.get_state() == Photo.card.state:
         await state.set_data({})
         await state.set_state(Photo.collecting)
@@ -81,7 +82,7 @@ async def something_else(message: Message) -> SendMessage:
 
 
 async def _collect(message: Message, state: FSMContext, prompt: str | None) -> SendMessage:
-    """Adds what this message brings; the card once both are there, else what is still missing."""
+    """Adds what this message brings, a picture it can take and the description with it."""
     found: dict[str, Any] = {}
     if message.photo or message.document:
         refusal = _refusal(message)
@@ -90,6 +91,11 @@ async def _collect(message: Message, state: FSMContext, prompt: str | None) -> S
         document, sizes = message.document, message.photo
         found["file_id"] = document.file_id if document else sizes[-1].file_id if sizes else ""
         found["album"] = message.media_group_id
+    return await _describe(message, state, found, prompt)
+
+
+async def _describe(message: Message, state: FSMContext, found: dict[str, Any], prompt: str | None) -> SendMessage:
+    """Stores what was found, and the description where there is one; the card or what is still missing."""
     if prompt is not None:
         text = prompt.strip()
         if len(text) > PROMPT_LIMIT:
