@@ -83,7 +83,7 @@ class FakeYooKassa(Server):
     async def repeat(self, payment_id: str) -> None:
         """Send the notifications of the payment and of its refunds again."""
         await self.notify(payment_id)
-        for refund in self.refunds.values():
+        for refund in list(self.refunds.values()):
             if refund["payment_id"] == payment_id:
                 await self.send("refund.succeeded", refund)
 
