@@ -5,6 +5,7 @@ from typing import Any
 
 from aiogram.filters.callback_data import CallbackData
 from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
+from pydantic import Field
 
 from app.catalog import MODELS, PLANS, PRICE, SIZES, Plan
 from app.texts import credits_text, plan_title, roubles
@@ -20,7 +21,7 @@ RESUME = "resume"
 class CardPress(CallbackData, prefix="card"):
     """A press on an order card: `act` is order, cancel, size or model; `value` the choice."""
 
-    card: str
+    card: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
     act: str
     value: str = ""
 

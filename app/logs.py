@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import sentry_sdk
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
 from sentry_sdk.integrations.atexit import AtexitIntegration
 from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -80,8 +81,14 @@ def configure(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level)
+    logging.getLogger("aiohttp.server").addFilter(_is_ours)
     for noisy in ("aiogram.event", "urllib3", "PIL", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """False for what a stranger's broken HTTP makes aiohttp report as an error of the server."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 def blotter(settings: Settings) -> Blot:
@@ -97,6 +104,8 @@ def blotter(settings: Settings) -> Blot:
     secrets = sorted(spelled, key=len, reverse=True)
 
     def blot(text: str) -> str:
+        # Half a surrogate pair cannot be written to a stream; strangers may send one.
+        text = text.encode("utf-8", "backslashreplace").decode()
         for secret in secrets:
             text = text.replace(secret, "***")
         return _PROOF.sub("***", text) if "proof=" in text else text

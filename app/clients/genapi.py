@@ -183,7 +183,8 @@ def parse_outcome(body: Mapping[str, Any]) -> Outcome:
 def _first_url(value: object) -> str | None:
     for item in value if isinstance(value, list) else [value]:
         url = item.get("url") if isinstance(item, dict) else item
-        if isinstance(url, str) and url.lower().startswith(("http://", "https://")):
+        # Printable: PostgreSQL stores no NUL and no half of a surrogate pair
+        if isinstance(url, str) and url.lower().startswith(("http://", "https://")) and url.isprintable():
             return url
     return None
 

@@ -1,8 +1,6 @@
 """`POST /gen/callback`: believed where its address proves it, a hint to ask gen-api where it does not."""
 
 import asyncio
-import json
-from typing import Any
 
 import structlog
 from aiohttp import web
@@ -11,6 +9,7 @@ from app import keys
 from app.clients.genapi import parse_outcome, parse_request_id
 from app.faults import INFRASTRUCTURE
 from app.proofs import proof_holds
+from app.routes.body import json_object
 
 log = structlog.get_logger()
 
@@ -19,7 +18,7 @@ _PATIENCE_S = 15
 
 async def handle(request: web.Request) -> web.Response:
     """200 {"ok": bool}; 400 for no JSON object with a usable request id; 503 when it could not be stored now."""
-    body = _parse(await request.read())
+    body = await json_object(request) or {}
     request_id = parse_request_id(body)
     if request_id is None:
         return web.json_response({"ok": False, "error": "no usable request_id"}, status=400)
@@ -36,12 +35,3 @@ async def handle(request: web.Request) -> web.Response:
         log.warning("gen_callback.not_stored", request_id=request_id, error=repr(error))
         return web.json_response({"ok": False}, status=503, headers={"Retry-After": "1"})
     return web.json_response({"ok": known})
-
-
-def _parse(raw: bytes) -> dict[str, Any]:
-    """The JSON object in `raw`; an empty one, which holds no request id, where there is none."""
-    try:
-        body = json.loads(raw.decode())
-    except (ValueError, RecursionError):
-        return {}
-    return body if isinstance(body, dict) else {}

@@ -2,7 +2,6 @@
 
 import asyncio
 import hmac
-import json
 from typing import Any
 
 import structlog
@@ -18,6 +17,7 @@ from app import texts
 from app.faults import INFRASTRUCTURE
 from app.flood import Flood, Verdict
 from app.metrics import Metrics
+from app.routes.body import json_object
 
 log = structlog.get_logger()
 
@@ -47,7 +47,7 @@ class TelegramRoute(SimpleRequestHandler):
         self._free -= 1
         try:
             async with asyncio.timeout(UPDATE_TIMEOUT_S):
-                return await self._answer(await request.read())
+                return await self._answer(await json_object(request))
         except web.HTTPException:
             raise
         except INFRASTRUCTURE as error:
@@ -59,12 +59,8 @@ class TelegramRoute(SimpleRequestHandler):
         finally:
             self._free += 1
 
-    async def _answer(self, raw: bytes) -> web.Response:
-        try:
-            body = json.loads(raw.decode())
-        except (ValueError, RecursionError):
-            body = None
-        if not isinstance(body, dict):
+    async def _answer(self, body: dict[str, Any] | None) -> web.Response:
+        if body is None:
             return web.json_response({"ok": False}, status=400)
         update = self._update(body)
         if update is None:
@@ -97,7 +93,7 @@ class TelegramRoute(SimpleRequestHandler):
             update = Update.model_validate(body, context={"bot": self.bot})
             _ = update.event_type
         except (ValidationError, UpdateTypeLookupError, RecursionError) as error:
-            log.warning("update.meaningless", update_id=str(body.get("update_id"))[:32], error=type(error).__name__)
+            log.warning("update.meaningless", error=type(error).__name__)
             return None
         return update
 

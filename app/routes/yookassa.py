@@ -1,7 +1,6 @@
 """`POST /yookassa/webhook`: a notification says where to look, and is believed in nothing else."""
 
 import asyncio
-import json
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +10,7 @@ from aiohttp import web
 from app import keys
 from app.clients.yookassa import YooKassaUnavailable
 from app.faults import INFRASTRUCTURE
+from app.routes.body import json_object
 
 log = structlog.get_logger()
 
@@ -20,7 +20,7 @@ _LATER: tuple[type[Exception], ...] = (YooKassaUnavailable, *INFRASTRUCTURE)
 
 async def handle(request: web.Request) -> web.Response:
     """200: dealt with, known, untrue or not ours; 400: no notification; 503: could not be verified or stored now."""
-    parsed = _parse(await request.read())
+    parsed = _parse(await json_object(request))
     if parsed is None:
         return web.json_response({"ok": False, "error": "not a notification"}, status=400)
     provider_id, claimed_id = parsed
@@ -33,13 +33,9 @@ async def handle(request: web.Request) -> web.Response:
     return web.json_response({"ok": ours})
 
 
-def _parse(raw: bytes) -> tuple[str, UUID | None] | None:
+def _parse(body: dict[str, Any] | None) -> tuple[str, UUID | None] | None:
     """The payment's id at YooKassa, and the id that the body claims to be ours; None for no notification."""
-    try:
-        body: Any = json.loads(raw.decode())
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(body, dict) or body.get("type") != "notification":
+    if body is None or body.get("type") != "notification":
         return None
     event, thing = body.get("event"), body.get("object")
     if not isinstance(event, str) or not isinstance(thing, dict):
