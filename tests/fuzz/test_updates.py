@@ -39,31 +39,30 @@ _UPDATES: list[dict[str, Any]] = [
     _press("plan:p200"),
     _press("buy"),
 ]
-_ODD = st.sampled_from(
-    [
-        *(
-            None,
-            True,
-            0,
-            -1,
-            1.5,
-            2**31,
-            2**53,
-            2**63 - 1,
-            2**63,
-            -(2**63) - 1,
-            2**200,
-            "",
-            "x",
-            "\0",
-            "\ud800",
-            "a\0b",
-        ),
-        *("/photo \0", "/photo \ud800", "/forget", "card:\0:order", "card:\ud800:order", "card::order", "card:a:b:c:d"),
-        *("card:" + "x" * 5000 + ":order", "plan:\0", "plan:", "group", "channel", "1e400", "<b>", "&lt;", "%s"),
-        *("💥" * 99, [], [[]], [None], {}, {"a": 1}, {"id": PERSON}),
-    ]
-)
+_ODD_VALUES: list[Any] = [
+    *(
+        None,
+        True,
+        0,
+        -1,
+        1.5,
+        2**31,
+        2**53,
+        2**63 - 1,
+        2**63,
+        -(2**63) - 1,
+        2**200,
+        "",
+        "x",
+        "\0",
+        "\ud800",
+        "a\0b",
+    ),
+    *("/photo \0", "/photo \ud800", "/forget", "card:\0:order", "card:\ud800:order", "card::order", "card:a:b:c:d"),
+    *("card:" + "x" * 5000 + ":order", "plan:\0", "plan:", "group", "channel", "1e400", "<b>", "&lt;", "%s"),
+    *("💥" * 99, [], [[]], [None], {}, {"a": 1}, {"id": PERSON}),
+]
+_ODD = st.sampled_from(_ODD_VALUES)
 
 
 def _places(tree: Any, so_far: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
