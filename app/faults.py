@@ -1,7 +1,7 @@
 """Faults of the surroundings, not of the bot: what failed on one of these is to be sent again."""
 
 import asyncpg
-from aiogram.exceptions import TelegramNetworkError, TelegramRetryAfter, TelegramServerError
+from aiogram.exceptions import ClientDecodeError, TelegramNetworkError, TelegramRetryAfter, TelegramServerError
 from redis.exceptions import RedisError
 
 INFRASTRUCTURE: tuple[type[Exception], ...] = (
@@ -18,5 +18,6 @@ INFRASTRUCTURE: tuple[type[Exception], ...] = (
     TelegramRetryAfter,
     TelegramNetworkError,
     TelegramServerError,
+    ClientDecodeError,  # a proxy's page in place of Telegram's answer
 )
 """Answered with 503 wherever it escapes, so that the sender tries again."""

@@ -4,7 +4,7 @@ import asyncio
 
 import structlog
 from aiogram import Bot, Dispatcher
-from aiogram.exceptions import TelegramAPIError
+from aiogram.exceptions import ClientDecodeError, TelegramAPIError
 from aiogram.types import BotCommand
 
 from app import texts
@@ -36,7 +36,7 @@ async def register_telegram(
             await bot.set_my_commands(
                 [BotCommand(command=name, description=text) for name, text in texts.COMMANDS.items()]
             )
-        except (TelegramAPIError, OSError, TimeoutError) as error:
+        except (TelegramAPIError, ClientDecodeError, OSError, TimeoutError) as error:
             log.warning("telegram.not_registered", error=repr(error), next_try_s=delay)
             await asyncio.sleep(delay)
             delay = min(delay * 2, _LONGEST_PAUSE_S)

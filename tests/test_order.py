@@ -190,18 +190,6 @@ async def test_odd_callbacks_write_nothing(bot: World) -> None:
             assert answer.status == 413
 
 
-async def test_the_telegram_route_wants_its_secret(bot: World) -> None:
-    """401 without it, with another, and with one of odd bytes."""
-    url = f"{bot.settings.public_url}/telegram/webhook"
-    async with aiohttp.ClientSession() as client:
-        for secret in (None, "wrong", "\xff\xfe"):
-            headers = {"X-Telegram-Bot-Api-Secret-Token": secret} if secret else {}
-            async with client.post(url, json={"update_id": 1}, headers=headers) as answer:
-                assert answer.status == 401
-        async with client.get(f"{bot.settings.public_url}/readyz") as answer:
-            assert answer.status == 200, await answer.text()
-
-
 async def test_exif_rotation_reaches_gen_api(bot: World) -> None:
     """A file that lies on its side is turned upright before it is ordered."""
     assert Image.open(io.BytesIO(photograph())).size == (300, 451)

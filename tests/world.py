@@ -112,20 +112,26 @@ async def services(database_url: str, redis_url: str, **changes: Any) -> AsyncIt
 @asynccontextmanager
 async def world(database_url: str, redis_url: str, **changes: Any) -> AsyncIterator[World]:
     """The fake services and the bot between them, in this process."""
-    async with services(database_url, redis_url, **changes) as around:
-        for router in (errors.router, errors.fallback, photo.router, start.router, status.router, subscription.router):
-            # aiogram attaches a router to one dispatcher in a process's life; here each test has a bot of its own.
-            router._parent_router = None
-        app = create_app(around.settings)
-        app.on_response_prepare.append(_write_down)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", around.settings.port).start()
-        try:
-            await around.telegram.wait_for(lambda: around.telegram.called("setMyCommands"))
-            yield around
-        finally:
-            await runner.cleanup()
+    async with services(database_url, redis_url, **changes) as around, serving(around):
+        await around.telegram.wait_for(lambda: around.telegram.called("setMyCommands"))
+        yield around
+
+
+@asynccontextmanager
+async def serving(around: World) -> AsyncIterator[None]:
+    """The bot in this process; its shutdown is that of SIGTERM."""
+    for router in (errors.router, errors.fallback, photo.router, start.router, status.router, subscription.router):
+        # aiogram attaches a router to one dispatcher in a process's life; here each test has a bot of its own.
+        router._parent_router = None
+    app = create_app(around.settings)
+    app.on_response_prepare.append(_write_down)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", around.settings.port).start()
+    try:
+        yield
+    finally:
+        await runner.cleanup()
 
 
 async def _write_down(_request: web.Request, response: web.StreamResponse) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 from aiogram import Bot, F, Router
-from aiogram.exceptions import TelegramAPIError
+from aiogram.exceptions import AiogramError
 from aiogram.filters import Command, CommandObject, StateFilter
 from aiogram.fsm.context import FSMContext
 from aiogram.fsm.state import State, StatesGroup
@@ -245,8 +245,8 @@ async def _edit(bot: Bot, query: CallbackQuery, text: str, markup: InlineKeyboar
             message_id=query.message.message_id,
             reply_markup=markup,
         )
-    except TelegramAPIError as error:
-        log.info("card.not_edited", error=error.message)
+    except AiogramError as error:
+        log.info("card.not_edited", error=str(error))
 
 
 def _is_link(text: str) -> bool:
