@@ -1,7 +1,14 @@
 """Faults of the surroundings, not of the bot: what failed on one of these is to be sent again."""
 
+import aiohttp
 import asyncpg
-from aiogram.exceptions import ClientDecodeError, TelegramNetworkError, TelegramRetryAfter, TelegramServerError
+from aiogram.exceptions import (
+    AiogramError,
+    ClientDecodeError,
+    TelegramNetworkError,
+    TelegramRetryAfter,
+    TelegramServerError,
+)
 from redis.exceptions import RedisError
 
 INFRASTRUCTURE: tuple[type[Exception], ...] = (
@@ -21,3 +28,6 @@ INFRASTRUCTURE: tuple[type[Exception], ...] = (
     ClientDecodeError,  # a proxy's page in place of Telegram's answer
 )
 """Answered with 503 wherever it escapes, so that the sender tries again."""
+
+TELEGRAM: tuple[type[Exception], ...] = (AiogramError, aiohttp.ClientError, OSError, TimeoutError)
+"""Whatever a call to Telegram may fail with: its own errors, an answer that is none, a file that does not come."""

@@ -4,12 +4,12 @@ import asyncio
 
 import structlog
 from aiogram import Bot, Dispatcher
-from aiogram.exceptions import ClientDecodeError, TelegramAPIError
 from aiogram.types import BotCommand
 
 from app import texts
 from app.catalog import EVENTS
 from app.clients.yookassa import YooKassa, YooKassaRefused, YooKassaUnavailable
+from app.faults import TELEGRAM
 from app.settings import Settings
 
 log = structlog.get_logger()
@@ -36,7 +36,7 @@ async def register_telegram(
             await bot.set_my_commands(
                 [BotCommand(command=name, description=text) for name, text in texts.COMMANDS.items()]
             )
-        except (TelegramAPIError, ClientDecodeError, OSError, TimeoutError) as error:
+        except TELEGRAM as error:
             log.warning("telegram.not_registered", error=repr(error), next_try_s=delay)
             await asyncio.sleep(delay)
             delay = min(delay * 2, _LONGEST_PAUSE_S)

@@ -8,7 +8,6 @@ from uuid import UUID
 import structlog
 from aiogram import Bot
 from aiogram.exceptions import (
-    TelegramAPIError,
     TelegramBadRequest,
     TelegramEntityTooLarge,
     TelegramForbiddenError,
@@ -22,6 +21,7 @@ from app.clients import genapi
 from app.clients.genapi import GenApi
 from app.clients.results import LinkDead, Results, Unreachable
 from app.db import connection, transaction
+from app.faults import TELEGRAM
 from app.flows.ordering import Ordering
 from app.metrics import Metrics
 from app.repo import generations, outbox, users
@@ -41,6 +41,8 @@ back-off (2, 4, … 256, then 300 s each). Counted in tries, so that the time a 
 
 CHAT_PACE_S = 1.0
 """A chat is written to no more often (FACTS: one message a second and chat)."""
+
+_LATER: tuple[type[Exception], ...] = (*TELEGRAM, Unreachable, genapi.Unavailable)
 
 PHOTO_LIMIT = 10 * 1024 * 1024
 """What sendPhoto takes (Bot API); a larger picture goes as a document."""
@@ -95,7 +97,7 @@ class Delivery:
             log.info("delivery.parked", error=error.message)
             async with connection(self._pool) as conn:
                 await outbox.park(conn, message.chat_id)
-        except (TelegramAPIError, Unreachable, genapi.Unavailable, OSError, TimeoutError) as error:
+        except _LATER as error:
             await self._postpone(message, min(300, 2**message.attempt), error)
         except asyncio.CancelledError:
             await self._postpone(message, 0, None)
@@ -200,8 +202,8 @@ class Delivery:
             return
         try:
             await self._bot.edit_message_text(texts.DONE, chat_id=result.user_id, message_id=result.card_message_id)
-        except TelegramAPIError as error:
-            log.info("delivery.card_not_edited", error=error.message)
+        except TELEGRAM as error:
+            log.info("delivery.card_not_edited", error=repr(error))
 
     async def _give_up(self, message: Message, result: Result, reason: str) -> None:
         await self._ordering.undeliverable(result.id, result.user_id, reason)

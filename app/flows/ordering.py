@@ -13,14 +13,14 @@ from uuid import UUID
 import asyncpg
 import structlog
 from aiogram import Bot
-from aiogram.exceptions import TelegramAPIError, TelegramBadRequest
+from aiogram.exceptions import TelegramBadRequest
 
 from app import pictures
 from app.catalog import MODELS, PRICE, SIZES
 from app.clients import genapi
 from app.clients.genapi import GenApi, Outcome
 from app.db import connection, transaction
-from app.faults import INFRASTRUCTURE
+from app.faults import INFRASTRUCTURE, TELEGRAM
 from app.flows.alerts import alert
 from app.metrics import Metrics
 from app.pictures import Picture
@@ -186,7 +186,7 @@ class Ordering:
         except TelegramBadRequest as error:
             reason = "too_large" if "too big" in error.message else "file_gone"
             await self._fail_claimed(claimed, reason)
-        except (TelegramAPIError, OSError, TimeoutError) as error:
+        except TELEGRAM as error:
             log.warning("submit.source_unavailable", error=repr(error))
             async with connection(self._pool) as conn:
                 await generations.release(conn, claimed, _back_off(claimed.attempt))

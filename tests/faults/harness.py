@@ -81,7 +81,7 @@ class Bot:
     async def start(self) -> None:
         """Starts the process, and waits until it has registered itself with Telegram."""
         await self.launch()
-        await self.logged("telegram.registered")
+        await self.logged("telegram.registered", 120)
 
     async def launch(self) -> None:
         """Starts the process and waits for nothing."""

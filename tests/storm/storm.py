@@ -215,7 +215,7 @@ class Storm:
             person.unblock()
             await person.send_text("/status", wait=False)
         # YooKassa redelivers for a day what was not answered 200; what was lost on its way, it sends now
-        for payment, made in stage.yookassa.payments.items():
+        for payment, made in tuple(stage.yookassa.payments.items()):
             if made["status"] != "pending":
                 await stage.yookassa.repeat(payment)
         try:
