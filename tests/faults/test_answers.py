@@ -1,0 +1,215 @@
+"""What outside services may answer, or not: an order is delivered or refunded once, and debited once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from sandbox.people import Person
+from tests.world import World, world
+
+ADMIN = 900
+HTML = "<html><body>Bad Gateway</body></html>"
+
+
+@pytest.fixture
+async def bot(database_url: str, redis_url: str) -> AsyncIterator[World]:
+    async with world(database_url, redis_url, generation_deadline_s=6, admin_ids=(ADMIN,)) as running:
+        running.person(ADMIN)
+        yield running
+        await running.audit()
+
+
+async def ordered(bot: World) -> Person:
+    """Somebody who has pressed «✅»."""
+    person = bot.person()
+    await person.press((await bot.card(person)).id, "✅")
+    return person
+
+
+async def delivered(bot: World, person: Person) -> None:
+    """The picture is there, for one price."""
+    await bot.says(person, lambda message: message.photo or message.document, 20)
+    await bot.says(person, lambda message: "Готово" in (message.text or ""), 20)
+    assert await bot.credits(person) == 8
+
+
+async def refunded(bot: World, person: Person) -> None:
+    """The person is told once, and has what they had."""
+    await bot.says(person, lambda message: "возвращ" in (message.text or ""), 20)
+    assert len([m for m in person.messages if "возвращ" in (m.text or "")]) == 1
+    assert await bot.credits(person) == 10
+
+
+async def _until(bot: World, query: str) -> None:
+    """The bot's own commit is awaited: nothing outside the database tells of it."""
+    async with asyncio.timeout(10):
+        while not await bot.db.fetchval(query):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"status": 500}, {"status": 502, "body": HTML}, {"status": 200, "body": "{"}, {"status": 408}, {"drop": True}],
+    ids=str,
+)
+@pytest.mark.parametrize("accepted", [True, False])
+async def test_create_with_an_unknown_outcome_is_never_sent_again(
+    bot: World, fault: dict[str, Any], accepted: bool
+) -> None:
+    """Where gen-api had taken it, the callback brings number and picture; else the deadline gives the price back."""
+    bot.gen_api.fault("create", handled=accepted, **fault)
+    person = await ordered(bot)
+    await (delivered if accepted else refunded)(bot, person)
+    assert len(bot.gen_api.called("create")) == 1
+
+
+async def test_create_that_hangs_is_cut_off_and_never_sent_again(bot: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The callback of the hanging call's order is found by its proof."""
+    monkeypatch.setattr("app.clients.genapi.CREATE_TIMEOUT_S", 0.5)
+    bot.gen_api.fault("create", handled=True, hang=True)
+    await delivered(bot, await ordered(bot))
+    assert len(bot.gen_api.called("create")) == 1
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 404, 422])
+async def test_create_refused_for_certain_is_refunded_at_once(bot: World, status: int) -> None:
+    """One call, one refund, long before the deadline."""
+    bot.gen_api.fault("create", status=status, body={"message": "no"})
+    await refunded(bot, await ordered(bot))
+    assert len(bot.gen_api.called("create")) == 1
+    assert await bot.db.fetchval("SELECT failure FROM generations") == "refused"
+
+
+@pytest.mark.parametrize("status", [419, 429, 503])
+async def test_create_not_accepted_for_certain_is_sent_again(bot: World, status: int) -> None:
+    """The second call brings the picture."""
+    bot.gen_api.fault("create", status=status, body=HTML)
+    await delivered(bot, await ordered(bot))
+    assert len(bot.gen_api.called("create")) == 2
+
+
+async def test_create_without_a_connection_is_sent_again(bot: World) -> None:
+    """The port is closed, and opened again."""
+    port = bot.gen_api.port
+    await bot.gen_api.stop()
+    person = await ordered(bot)
+    await _until(bot, "SELECT attempt > 0 AND status = 'queued' FROM generations")
+    await bot.gen_api.start(port)
+    await delivered(bot, person)
+
+
+@pytest.mark.parametrize("times", [2, 50])
+async def test_callbacks_many_times_over_are_one_picture(bot: World, times: int) -> None:
+    """Each is answered 200 or, where it waited too long for the lock, 503."""
+    person = await ordered(bot)
+    await bot.gen_api.wait_for(lambda: bot.gen_api.orders)
+    order_id = min(bot.gen_api.orders)
+    answers = await asyncio.gather(*(bot.gen_api.call_back(order_id) for _ in range(times)))
+    assert set(answers) <= {200, 503}
+    await delivered(bot, person)
+    assert len([message for message in person.messages if message.outgoing and message.photo]) == 1
+
+
+async def test_callback_before_the_answer_to_create_brings_the_picture(bot: World) -> None:
+    """The answer comes only after the order is delivered, and changes nothing."""
+    arrived = asyncio.Event()
+    bot.gen_api.fault("create", after=arrived.wait)
+    person = await ordered(bot)
+    await bot.says(person, lambda message: message.photo)
+    arrived.set()
+    await delivered(bot, person)
+
+
+async def test_callback_after_the_refund_changes_nothing(bot: World) -> None:
+    """It is answered 200, so that it does not come again; no picture, no second refund."""
+    bot.gen_api.auto = False
+    person = await ordered(bot)
+    await bot.gen_api.wait_for(lambda: bot.gen_api.orders)
+    await refunded(bot, person)
+    assert await bot.gen_api.finish(min(bot.gen_api.orders)) == 200
+    assert await bot.db.fetchval("SELECT status FROM generations") == "failed"
+    assert await bot.credits(person) == 10
+
+
+async def test_a_forged_callback_writes_nothing_and_the_true_one_delivers(bot: World) -> None:
+    """A wrong proof, no proof, and the proof of somebody else's order: at most gen-api is asked sooner."""
+    bot.gen_api.auto = False
+    person = await ordered(bot)
+    await bot.gen_api.wait_for(lambda: bot.gen_api.orders)
+    order = bot.gen_api.orders[min(bot.gen_api.orders)]
+    true = URL(order.fields["callback_url"])
+    forged = {"request_id": order.id, "status": "success", "result": ["https://example.com/forged.png"]}
+    await _until(bot, "SELECT status = 'processing' FROM generations")
+    async with aiohttp.ClientSession() as client:
+        for url in (true.with_query(None), true.update_query(proof="0" * 64), true.update_query(generation="x")):
+            async with client.post(url, json=forged) as answer:
+                assert answer.status == 200
+        async with client.post(true, json={**forged, "request_id": order.id + 1}) as answer:
+            assert await answer.json() == {"ok": False}
+    assert await bot.db.fetchval("SELECT status = 'processing' AND result_url IS NULL FROM generations")
+    assert await bot.gen_api.finish(order.id) == 200
+    await delivered(bot, person)
+
+
+@pytest.mark.parametrize(
+    "fault", [{"status": 500}, {"status": 502, "body": HTML}, {"drop": True}, {"status": 429}], ids=str
+)
+async def test_a_picture_that_telegram_does_not_take_now_is_sent_again(bot: World, fault: dict[str, Any]) -> None:
+    """Put off and sent, once as far as Telegram shows it."""
+    if fault.get("status") == 429:
+        bot.telegram.too_many("sendPhoto", 1)
+    else:
+        bot.telegram.fault("sendPhoto", **fault)
+    person = await ordered(bot)
+    await delivered(bot, person)
+    assert len([message for message in person.messages if message.outgoing and message.photo]) == 1
+
+
+async def test_a_picture_that_telegram_refuses_goes_as_a_document(bot: World) -> None:
+    """sendPhoto is answered 400, sendDocument takes the same bytes."""
+    body = {"ok": False, "error_code": 400, "description": "Bad Request: IMAGE_PROCESS_FAILED"}
+    bot.telegram.fault("sendPhoto", status=400, body=body)
+    person = await ordered(bot)
+    await delivered(bot, person)
+    assert [message for message in person.messages if message.outgoing and message.document]
+
+
+async def test_a_picture_that_telegram_refuses_in_every_way_is_refunded_and_told_the_operators(bot: World) -> None:
+    """400 for the photo and for the document."""
+    body = {"ok": False, "error_code": 400, "description": "Bad Request: no"}
+    bot.telegram.fault("sendPhoto", status=400, body=body)
+    bot.telegram.fault("sendDocument", status=400, body=body)
+    await refunded(bot, await ordered(bot))
+    await bot.says(bot.person(ADMIN), lambda message: "не принял картинку" in (message.text or ""))
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_dead_link_is_asked_for_afresh_once(bot: World, times: int) -> None:
+    """A fresh one is fetched; where that is dead as well, the price goes back."""
+    bot.gen_api.fault("result", times=times, status=404)
+    person = await ordered(bot)
+    await (delivered if times == 1 else refunded)(bot, person)
+    assert len(bot.gen_api.called("get")) == 1
+
+
+async def test_a_result_that_does_not_come_now_is_fetched_later(bot: World) -> None:
+    """The store answers 500, then hands it out."""
+    bot.gen_api.fault("result", status=500)
+    await delivered(bot, await ordered(bot))
+
+
+async def test_a_success_without_a_picture_is_refunded(bot: World) -> None:
+    """FACTS: it happens, and counts as failed."""
+    bot.gen_api.auto = False
+    person = await ordered(bot)
+    await bot.gen_api.wait_for(lambda: bot.gen_api.orders)
+    order = bot.gen_api.orders[min(bot.gen_api.orders)]
+    async with aiohttp.ClientSession() as client:
+        body = {"request_id": order.id, "status": "success", "result": []}
+        async with client.post(order.fields["callback_url"], json=body) as answer:
+            assert await answer.json() == {"ok": True}
+    await refunded(bot, person)
