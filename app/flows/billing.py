@@ -284,6 +284,8 @@ class Billing:
             await outbox.put(conn, purchase.user_id, "payment_succeeded", ref, payload)
             outcome = "succeeded"
         elif purchase.status not in ("succeeded", "refunded"):
+            text = f"Платёж {purchase.id} оплачен, хотя уже закрыт ({purchase.status}). Ничего не начислено."
+            await alert(conn, self._settings.admin_ids, f"late:{purchase.id}", text)
             return _Change("late", purchase.status)
         refund = await self._refunded(conn, purchase, payment) if payment.refunded > purchase.refunded else None
         return _Change(outcome, refund=refund)
