@@ -58,6 +58,7 @@ async def test_a_request_in_flight_at_the_shutdown_is_answered_and_stored(databa
                 async with asyncio.timeout(10):
                     while not is_free("127.0.0.1", bot.settings.port):  # noqa: ASYNC110 - nobody tells
                         await asyncio.sleep(0.02)
+                await asyncio.sleep(0.5)  # far longer than aiohttp's own patience, which is not to be leant on
                 await lock.commit()
 
             released = asyncio.create_task(release())

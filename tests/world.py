@@ -125,7 +125,8 @@ async def serving(around: World) -> AsyncIterator[None]:
         router._parent_router = None
     app = create_app(around.settings)
     app.on_response_prepare.append(_write_down)
-    runner = web.AppRunner(app, access_log=None)
+    # aiohttp's own patience with requests in flight is nothing that the bot may lean on: bot.py gives it a second
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", around.settings.port).start()
     try:
