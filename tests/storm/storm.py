@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -153,9 +154,13 @@ class Storm:
             for key, made in self._stage.yookassa.payments.items()
             if made["refundable"] and made["metadata"]["user_id"] == str(person.id)
         ]
-        if paid:
-            amount = chance.choice((None, "50.00", "33.33"))
-            await self._stage.yookassa.refund(chance.choice(paid), amount)
+        if not paid:
+            return
+        payment = chance.choice(paid)
+        made = self._stage.yookassa.payments[payment]
+        left = Decimal(made["amount"]["value"]) - Decimal(made.get("refunded_amount", {}).get("value", 0))
+        amount = chance.choice((None, "50.00", "33.33"))
+        await self._stage.yookassa.refund(payment, amount if amount and Decimal(amount) <= left else None)
 
     async def _chat(self, person: Person, chance: random.Random) -> None:
         start = _newest(person)
