@@ -40,7 +40,7 @@ class Redis:
         """Starts a server, on a free port unless one is given; raises RuntimeError with its last words if it fails."""
         binary = cls.binary()
         if binary is None:
-            raise RuntimeError("no redis-server on this machine")
+            raise RuntimeError("no redis-server on this machine: install it (Debian: redis-server, Homebrew: redis)")
         home = Path(tempfile.mkdtemp(prefix="redis-"))
         port = port or free_port()
         command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--dir", home, "--save", ""]
