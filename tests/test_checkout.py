@@ -6,7 +6,10 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from app.flows.billing import CHECKOUT_PATIENCE_S
+from app.clients.yookassa import YooKassa
+from app.db import open_pool
+from app.flows.billing import CHECKOUT_PATIENCE_S, Billing, Checkout
+from app.metrics import Metrics
 from app.repo import payments
 from tests.world import World, world
 
@@ -25,6 +28,26 @@ async def test_ten_presses_at_once_make_one_payment(bot: World) -> None:
     offer = await bot.says(person, lambda message: message.button("200 ₽"))
     await asyncio.gather(*(person.press(offer.id, "200 ₽", at_once=True) for _ in range(10)))
     await bot.says(person, lambda message: message.button("Оплатить"))
+    assert len(bot.yookassa.payments) == 1
+    assert await bot.db.fetchval("SELECT count(*) FROM payments") == 1
+
+
+async def test_ten_presses_at_two_replicas_make_one_payment(bot: World) -> None:
+    """Nothing in a process keeps them apart: the lock on the person's row does."""
+    person = bot.person()
+    await person.send_text("/start")
+    replicas = []
+    for _ in range(2):
+        pool = await open_pool(bot.settings)
+        client = YooKassa(bot.settings)
+        replicas.append((pool, client, Billing(pool, bot.settings, Metrics(), client, lambda: None)))
+    presses = [billing.checkout(person.id, "p200", "https://t.me/bot") for _, _, billing in replicas * 5]
+    offers = await asyncio.gather(*presses)
+    for pool, client, _ in replicas:
+        await client.close()
+        await pool.close()
+    assert {offer.outcome for offer in offers} <= {Checkout.LINK, Checkout.LATER}
+    assert len({offer.url for offer in offers if offer.url}) == 1
     assert len(bot.yookassa.payments) == 1
     assert await bot.db.fetchval("SELECT count(*) FROM payments") == 1
 
