@@ -1,12 +1,15 @@
-"""A deployment as a platform does it: the Procfile's line, an old and a new process side by side, people chatting."""
+"""A deployment as a platform does it: what deploy/Dockerfile makes, an old and a new process, people chatting."""
 
 import asyncio
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -26,6 +29,15 @@ _DRAINING_S = 15
 _PATIENCE_S = 60
 
 pytestmark = pytest.mark.timeout(400)
+
+
+@dataclass
+class Image:
+    """What deploy/Dockerfile makes: the files that it copies, and the folder of a `python` with what it installs."""
+
+    files: Path
+    programs: Path
+    command: str
 
 
 class Edge:
@@ -65,18 +77,17 @@ class Edge:
 
 
 class Version:
-    """A process of the Procfile's `web` line, with the given variables alone."""
+    """A process of the image's command, with the given variables alone."""
 
     def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
         self._process, self.port = process, port
 
     @classmethod
-    async def start(cls, variables: dict[str, str]) -> "Version":
+    async def start(cls, image: Image, variables: dict[str, str]) -> "Version":
         """Starts it and waits until its health check answers 200, as the platform does before it sends traffic."""
         port = free_port()
-        line = (_ROOT / "Procfile").read_text().strip().removeprefix("web: ")
         process = await asyncio.create_subprocess_exec(
-            "/bin/sh", "-c", line, cwd=_ROOT, env={**variables, "PORT": str(port)}
+            "/bin/sh", "-c", image.command, cwd=image.files, env={**variables, "PORT": str(port)}
         )
         version = cls(process, port)
         async with asyncio.timeout(_PATIENCE_S), aiohttp.ClientSession() as client:
@@ -105,24 +116,27 @@ class Version:
 
 
 @pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a `python` that has requirements.txt alone, as the platform builds it; ours where CI is not set."""
-    if not os.environ.get("CI"):
-        return Path(sys.executable).parent
-    home = tmp_path_factory.mktemp("built") / "venv"
-    subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
-    install = [
-        str(home / "bin" / "python"),
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--require-hashes",
-        "-r",
-        "requirements.txt",
-    ]
-    subprocess.run(install, cwd=_ROOT, check=True)
-    return home / "bin"
+def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """Made by the lines of deploy/Dockerfile, without Docker; where CI is not set, with the packages that we have."""
+    dockerfile = (_ROOT / "deploy" / "Dockerfile").read_text().replace("\\\n", " ")
+    files = tmp_path_factory.mktemp("image")
+    for source, target in re.findall(r"^COPY (\S+) (\S+)$", dockerfile, re.MULTILINE):
+        if (_ROOT / source).is_dir():
+            shutil.copytree(_ROOT / source, files / target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(_ROOT / source, files / target)
+    found = re.search(r'^CMD \["sh", "-c", "(.+)"\]$', dockerfile, re.MULTILINE)
+    assert found
+    # A platform and a container run the same.
+    assert (_ROOT / "Procfile").read_text() == f"web: {found[1]}\n"
+    programs = Path(sys.executable).parent
+    if os.environ.get("CI"):
+        programs = tmp_path_factory.mktemp("installed") / "bin"
+        subprocess.run([sys.executable, "-m", "venv", str(programs.parent)], check=True)
+        install = re.search(r"^RUN python (-m pip install .+?) &&", dockerfile, re.MULTILINE)
+        assert install
+        subprocess.run([str(programs / "python"), *install[1].split(), "--quiet"], cwd=files, check=True)
+    return Image(files, programs, found[1])
 
 
 async def _order(telegram: FakeTelegram, person: Person) -> None:
@@ -141,7 +155,7 @@ async def _order(telegram: FakeTelegram, person: Person) -> None:
     await telegram.wait_for(lambda: outgoing("photo") > pictures, _PATIENCE_S)
 
 
-async def test_a_new_version_takes_over_while_people_order(database_url: str, redis_url: str, python: Path) -> None:
+async def test_a_new_version_takes_over_while_people_order(database_url: str, redis_url: str, image: Image) -> None:
     """Every picture arrives once for its price, nothing is refunded, and the webhook is never deleted."""
     telegram, gen_api, yookassa = FakeTelegram(_TOKEN), FakeGenApi(key="key", delay=1), FakeYooKassa()
     services = (telegram, gen_api, yookassa)
@@ -152,7 +166,7 @@ async def test_a_new_version_takes_over_while_people_order(database_url: str, re
     try:
         async with edge.open() as address:
             variables = {
-                "PATH": f"{python}:/usr/bin:/bin",
+                "PATH": f"{image.programs}:/usr/bin:/bin",
                 "ENV": "local",  # for the http of the fakes; Redis and PostgreSQL are as in production
                 "BOT_TOKEN": _TOKEN,
                 "PUBLIC_URL": address,
@@ -166,7 +180,7 @@ async def test_a_new_version_takes_over_while_people_order(database_url: str, re
                 "YOOKASSA_API_URL": yookassa.url,
                 "TELEGRAM_API_URL": telegram.url,
             }
-            versions.append(await Version.start(variables))
+            versions.append(await Version.start(image, variables))
             edge.ports = [versions[0].port]
             rolled = asyncio.Event()
 
@@ -183,7 +197,7 @@ async def test_a_new_version_takes_over_while_people_order(database_url: str, re
             chats = [asyncio.create_task(chat(person)) for person in people]
             # Everybody has begun before the new version comes.
             await gen_api.wait_for(lambda: len(gen_api.called("create")) >= len(people), _PATIENCE_S)
-            versions.append(await Version.start(variables))
+            versions.append(await Version.start(image, variables))
             edge.ports = [version.port for version in versions]
             during = [asyncio.create_task(_order(telegram, telegram.person(40 + number))) for number in range(3)]
             await telegram.wait_for(lambda: all(edge.served.get(port, 0) > 5 for port in edge.ports), _PATIENCE_S)
