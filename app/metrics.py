@@ -124,6 +124,18 @@ class Metrics:
             buckets=_CALL_BUCKETS,
             registry=registry,
         )
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
+        """Shows the counters of the alert rules from the start: to Prometheus one that begins at 1 did not increase."""
+        for outcome in ("delivered", "failed"):
+            self.generations.labels(outcome)
+        for outcome in ("review", "late"):
+            self.payments.labels(outcome)
+        for source in ("notification", "poll"):
+            self.payments_confirmed.labels(source)
+        for operation in ("create", "ask"):
+            self._calls.labels("gen-api", operation, "402")
 
     @contextmanager
     def update(self, kind: str) -> Iterator[None]:
