@@ -37,10 +37,16 @@ RETURNING id, chat_id, kind, ref, payload, attempt;
 INSERT INTO pauses (service, until) VALUES ('telegram', now() + make_interval(secs => $1))
 ON CONFLICT (service) DO UPDATE SET until = GREATEST(pauses.until, EXCLUDED.until);
 
--- name: close
--- Ends a message as sent or dropped; refuses (no row) one that has ended. No lease is asked for: sent is sent.
-UPDATE outbox SET status = $2, closed_at = now()
+-- name: mark_sent
+-- Ends a message that was sent; refuses (no row) one that has ended. No lease is asked for: sent is sent.
+UPDATE outbox SET status = 'sent', closed_at = now()
 WHERE id = $1 AND status = 'pending'
+RETURNING id;
+
+-- name: drop
+-- Gives a claimed message up; refuses (no row) a worker that has lost its lease: another may be sending it now.
+UPDATE outbox SET status = 'dropped', closed_at = now()
+WHERE id = $1 AND status = 'pending' AND attempt = $2
 RETURNING id;
 
 -- name: postpone

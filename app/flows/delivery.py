@@ -119,15 +119,16 @@ class Delivery:
             )
         except TelegramBadRequest as error:
             log.error("delivery.refused", kind=message.kind, error=error.message)
-            await self._close(message, "dropped")
+            await self._drop(message)
         else:
-            await self._close(message, "sent")
+            async with connection(self._pool) as conn:
+                await outbox.mark_sent(conn, message.id)
 
     async def _picture(self, message: Message) -> None:
         async with connection(self._pool) as conn:
             result = await generations.result(conn, UUID(message.ref))
         if result is None or result.status != "ready":
-            await self._close(message, "dropped")
+            await self._drop(message)
             return
         try:
             data = await self._fetch(message, result)
@@ -136,18 +137,18 @@ class Delivery:
                 raise
             data = None
         if data is None:
-            await self._give_up(message, result, "no_picture")
+            await self._ordering.undeliverable(message, result.user_id, "no_picture")
             return
         try:
             file_id = await self._send(message.chat_id, data)
         except TelegramBadRequest as error:
             log.error("delivery.picture_refused", error=error.message)
-            await self._give_up(message, result, "undeliverable")
+            await self._ordering.undeliverable(message, result.user_id, "undeliverable")
             return
         async with transaction(self._pool) as conn:
             await users.lock(conn, result.user_id)
             delivered = await generations.delivered(conn, result.id, file_id)
-            await outbox.close(conn, message.id, "sent")
+            await outbox.mark_sent(conn, message.id)
         if delivered:
             seconds = round(delivered.since_order_s, 3)
             log.info("generation.delivered", generation_id=message.ref, user_id=result.user_id, seconds=seconds)
@@ -205,13 +206,9 @@ class Delivery:
         except TELEGRAM as error:
             log.info("delivery.card_not_edited", error=repr(error))
 
-    async def _give_up(self, message: Message, result: Result, reason: str) -> None:
-        await self._ordering.undeliverable(result.id, result.user_id, reason)
-        await self._close(message, "dropped")
-
-    async def _close(self, message: Message, status: str) -> None:
+    async def _drop(self, message: Message) -> None:
         async with connection(self._pool) as conn:
-            await outbox.close(conn, message.id, status)
+            await outbox.drop(conn, message)
 
     async def _postpone(self, message: Message, delay_s: float, error: Exception | None) -> None:
         log.warning("delivery.postponed", kind=message.kind, delay_s=delay_s, error=repr(error))

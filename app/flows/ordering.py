@@ -27,7 +27,7 @@ from app.pictures import Picture
 from app.proofs import callback_url
 from app.repo import breakers, credits, generations, outbox, users
 from app.repo.generations import Failed, NewOrder
-from app.repo.records import Connection, Pool, Question, Submission
+from app.repo.records import Connection, Message, Pool, Question, Submission
 from app.settings import Settings
 
 log = structlog.get_logger()
@@ -339,10 +339,17 @@ class Ordering:
             await self._refund(conn, generation_id, failed, "deadline")
         self._tell_failed(generation_id, failed, "deadline")
 
-    async def undeliverable(self, generation_id: UUID, user_id: int, reason: str) -> None:
-        """Ends an order whose result cannot be brought to the person, gives the credits back and says so."""
+    async def undeliverable(self, picture: Message, user_id: int, reason: str) -> None:
+        """Ends an order whose result cannot be brought to the person, gives the credits back and says so.
+
+        Nothing is changed by a deliverer that has lost its lease: the picture may just be on its way.
+        """
+        generation_id = UUID(picture.ref)
         async with transaction(self._pool) as conn:
             await users.lock(conn, user_id)
+            if not await outbox.drop(conn, picture):
+                log.info("delivery.lease_lost")
+                return
             failed = await generations.fail_ready(conn, generation_id, reason)
             await self._refund(conn, generation_id, failed, reason)
             if failed and reason == "undeliverable":

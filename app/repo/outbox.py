@@ -10,7 +10,8 @@ from app.repo.records import Connection, Message
 _PUT = query("outbox.put")
 _CLAIM = query("outbox.claim")
 _PAUSE = query("outbox.pause")
-_CLOSE = query("outbox.close")
+_MARK_SENT = query("outbox.mark_sent")
+_DROP = query("outbox.drop")
 _POSTPONE = query("outbox.postpone")
 _PARK = query("outbox.park")
 _PURGE = query("outbox.purge")
@@ -34,9 +35,14 @@ async def pause(conn: Connection, pause_s: float) -> None:
     await conn.execute(_PAUSE, pause_s)
 
 
-async def close(conn: Connection, message_id: int, status: str) -> bool:
-    """Ends a message as `sent` or `dropped`; False when it has ended before."""
-    return await conn.fetchval(_CLOSE, message_id, status) is not None
+async def mark_sent(conn: Connection, message_id: int) -> bool:
+    """Ends a message that was sent, by whomever; False when it has ended before."""
+    return await conn.fetchval(_MARK_SENT, message_id) is not None
+
+
+async def drop(conn: Connection, message: Message) -> bool:
+    """Gives a claimed message up; False for a worker that has lost its lease."""
+    return await conn.fetchval(_DROP, message.id, message.attempt) is not None
 
 
 async def postpone(conn: Connection, message: Message, delay_s: float) -> bool:
