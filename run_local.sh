@@ -4,7 +4,7 @@
 # Runs with bash 3.2 and with the tools that macOS and Linux share.
 set -eu
 
-unset CDPATH PYTHONHOME PYTHONPATH
+unset CDPATH PYTHONHOME PYTHONPATH VIRTUAL_ENV
 cd "$(dirname "$0")"
 requirements=(-r requirements.txt -r requirements-dev.txt)
 stamp=.venv/installed
@@ -27,8 +27,12 @@ find_python() {
     if command -v uv >/dev/null 2>&1; then
         candidate=$(uv python find --no-project 3.12 2>/dev/null || true)
         if [ -z "$candidate" ] || ! "$candidate" -c 'import ensurepip' >/dev/null 2>&1; then
-            uv python install --quiet 3.12 >&2
-            candidate=$(uv python find --no-project --managed-python 3.12)
+            uv python install --quiet 3.12 >/dev/null 2>&1 || true
+            candidate=$(uv python find --no-project --managed-python 3.12 2>/dev/null || true)
+        fi
+        if [ -z "$candidate" ]; then
+            echo "uv cannot fetch Python 3.12: try 'uv python install 3.12', or install it by other means." >&2
+            return 1
         fi
         echo "$candidate"
         return
@@ -51,8 +55,9 @@ install() {
     # No stamp: somebody was killed while making it. Another place: the clone was moved.
     if ! is_python_312 .venv/bin/python || [ "$(tail -n 1 "$stamp" 2>/dev/null)" != "$(pwd)" ]; then
         local python
-        python=$(find_python)
+        # Before the search: uv looks in here too, and so does the PATH of a shell that has this activated.
         rm -rf .venv
+        python=$(find_python)
         "$python" -m venv .venv
     else
         rm -f "$stamp"

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import IO, Self
 
 # The shell waits at a pipe whose other end only we hold. When we stop or die it closes, and the shell passes
-# the stop signal on. Works on Linux and macOS alike, which the kernel's own means do not.
+# the stop signal on. Works on Linux and macOS alike, which the kernel's own means do not. A child that was killed
+# may leave children of its own: they are of the shell's process group, and are told to stop as the watcher is.
 _GUARD = """
 signal=$1; shift
 exec 3<&0
 "$@" </dev/null 3<&- & child=$!
-{ read _; kill -s "$signal" $child; } <&3 & watcher=$!
+{ read _; kill -s "$signal" $child; } <&3 &
 exec 3<&-
 wait $child; code=$?
-kill $watcher 2>/dev/null
+trap '' TERM; kill -s TERM 0
 exit $code
 """
 
