@@ -1,6 +1,11 @@
 """Migrations: they queue, recover, and can run twice."""
 
+import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import psycopg
@@ -45,13 +50,52 @@ def test_two_migrators_at_once_both_succeed(empty_database_url: str) -> None:
     assert _pending(empty_database_url) == []
 
 
-def test_a_migrator_killed_half_way_is_recovered_from(database_url: str) -> None:
-    """Killed after applying and before marking: yoyo's lock row is there, the mark is not."""
+def test_a_migrator_killed_between_applying_and_marking_is_recovered_from(database_url: str) -> None:
+    """Everything is there and nothing is marked."""
     with psycopg.connect(database_url) as connection:
-        connection.execute("INSERT INTO yoyo_lock (locked, ctime, pid) VALUES (1, now(), 1)")
         connection.execute("DELETE FROM _yoyo_migration")
     migrate.apply(database_url)
     assert _pending(database_url) == []
+
+
+def test_a_migrator_killed_under_yoyo_s_own_lock_is_recovered_from(empty_database_url: str) -> None:
+    """yoyo takes it while it makes its own tables, and a row is all it is."""
+    with psycopg.connect(empty_database_url) as connection:
+        connection.execute(
+            "CREATE TABLE yoyo_lock (locked INT DEFAULT 1 PRIMARY KEY, ctime TIMESTAMP, pid INT NOT NULL)"
+        )
+        connection.execute("INSERT INTO yoyo_lock (locked, ctime, pid) VALUES (1, now(), 1)")
+    migrate.apply(empty_database_url)
+    assert _pending(empty_database_url) == []
+
+
+@pytest.mark.parametrize("table", ["generations", "outbox", "pauses"])
+def test_a_migrator_killed_in_the_midst_of_a_migration_is_recovered_from(empty_database_url: str, table: str) -> None:
+    """SIGKILL while a statement waits; two that start after it queue, and one of them does the rest."""
+    with psycopg.connect(empty_database_url) as holder:
+        holder.execute(f"CREATE TABLE {table} (uncommitted INT)")  # whoever creates the same waits for our end
+        command = [sys.executable, "-m", "app.migrate"]
+        migrator = subprocess.Popen(
+            command, cwd=_MIGRATIONS.parent, env={**os.environ, "DATABASE_URL": empty_database_url}
+        )
+        with psycopg.connect(empty_database_url, autocommit=True) as watcher:
+            _until_one_waits_for_a_lock(watcher)
+        migrator.send_signal(signal.SIGKILL)
+        assert migrator.wait() == -signal.SIGKILL
+        holder.rollback()
+    test_two_migrators_at_once_both_succeed(empty_database_url)
+
+
+def _until_one_waits_for_a_lock(watcher: psycopg.Connection) -> None:
+    give_up_at = time.monotonic() + 30
+    while time.monotonic() < give_up_at:
+        waiting = watcher.execute(
+            "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        if waiting.fetchone() is not None:
+            return
+        time.sleep(0.05)  # nothing outside PostgreSQL tells of it
+    raise TimeoutError("nobody waits for a lock")
 
 
 def test_every_migration_can_run_twice(database_url: str) -> None:
