@@ -1,11 +1,13 @@
 """PostgreSQL and Redis restarted, away, emptied, or not there yet: nothing is answered 200 that is not stored."""
 
 import asyncio
+import os
 import shutil
 import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +40,22 @@ class Surroundings:
 
     async def start_postgres(self) -> None:
         self.postgres = await asyncio.to_thread(Postgres.start, self.home / "pg", None, self.postgres.port)
+
+    @asynccontextmanager
+    async def hanging_postgres(self) -> AsyncIterator[None]:
+        """The server and all its connections stand still: no answer, no refusal, no closed connection."""
+        postmaster = int((self.home / "pg" / "postmaster.pid").read_text().split()[0])
+        connection = await asyncpg.connect(self.postgres.url)
+        rows = await connection.fetch("SELECT pid FROM pg_stat_activity WHERE application_name = 'picture-bot'")
+        await connection.close()
+        pids = [postmaster, *(row["pid"] for row in rows)]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     async def stop_redis(self) -> None:
         await asyncio.to_thread(self.redis.stop)
@@ -117,6 +135,29 @@ async def test_postgres_down_for_a_while(play: Stage, bot: Bot, around: Surround
     # gen-api may not call back again: it is asked when the order's turn comes.
     await play.pool.execute("UPDATE generations SET poll_at = now() WHERE status = 'processing'")
     await play.delivered(orderer)
+
+
+async def test_postgres_hangs(play: Stage, bot: Bot, around: Surroundings, person: Somebody) -> None:
+    """Whoever waits is told 503 in time; SIGTERM ends with 0; nothing is lost."""
+    orderer, buyer = person(), person()
+    card, payment = await play.card(orderer), await play.choose(buyer)
+    async with around.hanging_postgres():
+        before = len(play.telegram.called("update"))
+        await orderer.press(card.id, "✅", wait=False)
+        assert await play.yookassa.pay(payment) == 503
+        await play.telegram.wait_for(lambda: [c for c in play.telegram.called("update")[before:] if c.status], 40)
+        assert {call.status for call in play.telegram.called("update")[before:] if call.status} == {503}
+        before = len(play.telegram.called("update"))
+        await buyer.send_text("/status", wait=False)
+        await play.telegram.wait_for(lambda: len(play.telegram.called("update")) > before)
+        told_at = time.monotonic()
+        bot.signal(signal.SIGTERM)
+        assert await bot.ended() == 0
+        assert time.monotonic() - told_at < 10
+    await bot.start()
+    await play.delivered(orderer)
+    assert await play.yookassa.notify(payment) == 200
+    assert await play.credits(buyer) == 20
 
 
 async def test_redis_down_and_flushed(play: Stage, bot: Bot, around: Surroundings, person: Somebody) -> None:
