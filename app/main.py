@@ -201,6 +201,8 @@ def _dispatcher(settings: Settings, redis: Redis | None, pool: Pool, deliverer: 
     acquaintance = errors.Acquaintance(pool, deliverer.wake)
     dispatcher.message.outer_middleware(acquaintance)
     dispatcher.callback_query.outer_middleware(acquaintance)
+    # An inner one: of memberships only what the handler is for, a person who is back
+    dispatcher.my_chat_member.middleware(acquaintance)
     dispatcher.include_routers(
         errors.router,
         start.router,

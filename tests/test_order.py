@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import pytest
@@ -130,21 +131,71 @@ async def test_three_refusals_for_money_stop_new_orders_without_a_debit(bot: Wor
     assert await bot.credits(person) == 10
 
 
-async def test_a_blocked_bot_keeps_the_result_until_the_person_is_back(bot: World) -> None:
-    """403 parks the picture; the next word of the person brings it."""
+@pytest.mark.parametrize("back", ["unblocks", "writes"])
+async def test_a_blocked_bot_keeps_the_result_until_the_person_is_back(bot: World, back: str) -> None:
+    """403 parks the picture; Telegram's word that the bot is unblocked brings it, or the next word of the person."""
     person = bot.person()
     card = await bot.card(person)
     person.block()
     await person.press(card.id, "✅")
-    await bot.telegram.wait_for(lambda: bot.telegram.called("sendPhoto"))
-    person.unblock()
     async with asyncio.timeout(10):
         # The bot's own commit is awaited: nothing outside the database tells of it.
         while not await bot.db.fetchval("SELECT count(*) FROM outbox WHERE due_at = 'infinity'"):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-    await person.send_text("/status")
+    if back == "unblocks":
+        person.unblock()
+    else:
+        person.blocked = False
+        await person.send_text("/status")
     await bot.says(person, lambda message: message.photo)
+    assert len(bot.telegram.called("sendPhoto")) == 2
     assert await bot.credits(person) == 8
+
+
+async def test_a_person_sees_that_a_picture_is_on_its_way(bot: World) -> None:
+    """«отправляет фото…» while the result is fetched; the picture ends it."""
+    person = bot.person()
+    card = await bot.card(person)
+    seen: list[str] = []
+
+    async def look() -> None:
+        seen.append(person.action)
+
+    bot.gen_api.fault("result", before=look)
+    await person.press(card.id, "✅")
+    await bot.says(person, lambda message: message.photo)
+    assert seen == ["upload_photo"]
+    assert person.action == ""
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"hang": True}, {"drop": True}, {"status": 403}, {"status": 502, "body": "Bad Gateway"}],
+    ids=["hangs", "drops", "403", "502"],
+)
+async def test_a_picture_does_not_depend_on_its_announcement(bot: World, fault: dict[str, Any]) -> None:
+    """Whatever Telegram says to sendChatAction, the picture is sent at the first try, a second later at most."""
+    person = bot.person()
+    card = await bot.card(person)
+    if fault.get("status") == 403:
+        fault = {**fault, "body": {"ok": False, "error_code": 403, "description": "Forbidden"}}
+    bot.telegram.fault("sendChatAction", **fault)
+    await person.press(card.id, "✅")
+    await bot.says(person, lambda message: message.photo)
+    assert len(bot.telegram.called("sendPhoto")) == 1
+    assert bot.telegram.called("sendPhoto")[0].at - bot.telegram.called("sendChatAction")[0].at < 5
+
+
+async def test_a_429_on_the_announcement_is_waited_out(bot: World) -> None:
+    """Telegram does not say whether it means the method, the chat or the bot: nothing is sent meanwhile."""
+    person = bot.person()
+    card = await bot.card(person)
+    bot.telegram.too_many("sendChatAction", 2)
+    await person.press(card.id, "✅")
+    await bot.says(person, lambda message: message.photo)
+    refused, taken = bot.telegram.called("sendChatAction")
+    assert taken.at - refused.at >= 2
+    assert len(bot.telegram.called("sendPhoto")) == 1
 
 
 async def test_a_file_that_is_no_picture_fails_with_a_sentence_and_costs_nothing(bot: World) -> None:

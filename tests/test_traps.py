@@ -165,8 +165,8 @@ async def test_the_registration_is_tried_again_while_telegram_is_away(database_u
 
 
 async def test_only_what_has_a_handler_is_asked_for(bot: World) -> None:
-    """Messages and presses; the secret goes with them."""
-    assert sorted(bot.telegram.webhook["allowed_updates"]) == ["callback_query", "message"]
+    """Messages, presses, and who has unblocked the bot; the secret goes with them."""
+    assert sorted(bot.telegram.webhook["allowed_updates"]) == ["callback_query", "message", "my_chat_member"]
     assert bot.telegram.webhook["secret_token"]
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import structlog
 from aiogram import Bot
+from aiogram.enums import ChatAction
 from aiogram.exceptions import (
     TelegramBadRequest,
     TelegramEntityTooLarge,
@@ -43,6 +44,9 @@ CHAT_PACE_S = 1.0
 """A chat is written to no more often (FACTS: one message a second and chat)."""
 
 _LATER: tuple[type[Exception], ...] = (*TELEGRAM, Unreachable, genapi.Unavailable)
+
+ANNOUNCEMENT_S = 1
+"""«отправляет фото…» is given up after that; the picture does not wait for it any longer."""
 
 PHOTO_LIMIT = 10 * 1024 * 1024
 """What sendPhoto takes (Bot API); a larger picture goes as a document."""
@@ -130,6 +134,7 @@ class Delivery:
         if result is None or result.status != "ready":
             await self._drop(message)
             return
+        await self._announce(message.chat_id)
         try:
             data = await self._fetch(message, result)
         except (Unreachable, genapi.Unavailable):
@@ -156,6 +161,15 @@ class Delivery:
             self._metrics.generation_seconds.observe(delivered.since_order_s)
             self._metrics.delivery_seconds.observe(delivered.since_ready_s)
         await self._finish_card(result)
+
+    async def _announce(self, chat_id: int) -> None:
+        """Shows the person that a picture is on its way; a nicety, but Telegram's word to wait counts here as well."""
+        try:
+            await self._bot.send_chat_action(chat_id, ChatAction.UPLOAD_PHOTO, request_timeout=ANNOUNCEMENT_S)
+        except TelegramRetryAfter:
+            raise
+        except TELEGRAM as error:
+            log.debug("delivery.not_announced", error=repr(error))
 
     async def _fetch(self, message: Message, result: Result) -> bytes | None:
         """The picture in the chosen size, or None when it cannot be had; raises Unreachable to try again."""

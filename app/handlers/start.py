@@ -1,11 +1,11 @@
 """/start, /help, /cancel, /forget: the ways in and out."""
 
 from aiogram import F, Router
-from aiogram.enums import ChatType
+from aiogram.enums import ChatMemberStatus, ChatType
 from aiogram.filters import Command, CommandStart
 from aiogram.fsm.context import FSMContext
 from aiogram.methods import SendMessage
-from aiogram.types import Message
+from aiogram.types import ChatMemberUpdated, Message
 
 from app import texts
 from app.db import connection
@@ -30,6 +30,11 @@ async def start(message: Message, state: FSMContext, pool: Pool) -> SendMessage:
     async with connection(pool) as conn:
         balance = await users.balance(conn, message.chat.id)
     return message.answer(texts.greeting(balance))
+
+
+@router.my_chat_member(F.chat.type == ChatType.PRIVATE, F.new_chat_member.status == ChatMemberStatus.MEMBER)
+async def back(_change: ChatMemberUpdated) -> None:
+    """The person has unblocked the bot; the middleware has woken what waited for them."""
 
 
 @router.message(Command("help"))
