@@ -69,7 +69,9 @@ def postgres() -> Iterator[Postgres]:
     home = Path(tempfile.mkdtemp(prefix="picture-bot-tests-"))
     home.chmod(0o711)  # as root the server runs as nobody, who has to get through
     # A crash of the machine may cost this data; a crash of the server does not.
-    server = Postgres.start(home / "pg", {"fsync": "off", "max_connections": "300"})
+    # Where the machine has no IPv6, the server says so and listens on the other.
+    options = {"fsync": "off", "max_connections": "300", "listen_addresses": "127.0.0.1,::1"}
+    server = Postgres.start(home / "pg", options)
     yield server
     server.stop()
     shutil.rmtree(home)
