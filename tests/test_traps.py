@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from app import texts
+from app.db import WAIT_S
 from app.flows.ordering import Ordering
 from app.routes import telegram
 from local.ports import is_free
@@ -119,7 +120,7 @@ async def test_an_update_that_takes_too_long_is_ended_unanswered_and_handled_whe
     monkeypatch.setattr(telegram, "UPDATE_TIMEOUT_S", 0.3)
     async with bot.db.transaction():
         await bot.db.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(WAIT_S - 1):  # before PostgreSQL ends the wait for the lock
             assert await bot.telegram.post_update(_start()) == 503
     monkeypatch.setattr(telegram, "UPDATE_TIMEOUT_S", 30)
     assert await bot.credits(bot.person()) is None

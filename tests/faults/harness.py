@@ -203,8 +203,9 @@ class Stage(World):
         return found
 
     async def delivered(self, person: Person) -> None:
-        """The person gets the picture, for one price and with one create call."""
+        """The person gets the picture, for one price and with one create call, however often a press came."""
         await self.says(person, lambda message: "Готово" in (message.text or ""), 30)
+        await self.presses_answered(person)
         assert [m for m in person.messages if m.outgoing and m.photo]
         assert await self.credits(person) == 8
         assert self.creates(person) == 1
@@ -212,7 +213,16 @@ class Stage(World):
     async def refunded(self, person: Person) -> None:
         """The person is told of a refund, and has what they had."""
         await self.says(person, lambda message: "возвращ" in (message.text or ""), 30)
+        await self.presses_answered(person)
         assert await self.credits(person) == 10
+
+    async def presses_answered(self, person: Person) -> None:
+        """Waits until the bot has answered every press of the person: a redelivered one may come after its picture."""
+
+        def answered() -> bool:
+            return all(press.answer is not None for press in self.telegram.presses if press.person_id == person.id)
+
+        await self.telegram.wait_for(answered, 60)
 
     async def until(self, sql: str, *arguments: Any, within_s: float = 20) -> None:
         """Waits until the query's answer is true."""
@@ -258,13 +268,23 @@ class Stage(World):
         return sum(f"№{person.id}." in call.body for call in self.gen_api.called("create"))
 
     async def let_leases_run_out(self) -> None:
-        """What the dead held is free now, as it would be a minute later."""
-        await self.pool.execute("UPDATE generations SET claimable_at = now() WHERE status = 'queued'")
-        await self.pool.execute("UPDATE outbox SET due_at = now() WHERE status = 'pending' AND due_at < 'infinity'")
-        await self.pool.execute("UPDATE payments SET poll_at = now() WHERE status IN ('new', 'pending')")
+        """It is a minute and a half later: what the dead held till then is free. What has no end stays held."""
+        await self.pool.execute(
+            "UPDATE generations SET claimable_at = now() "
+            "WHERE status IN ('queued', 'submitting') AND claimable_at < now() + interval '90 seconds'"
+        )
+        for table, column, waiting in (
+            ("outbox", "due_at", "status = 'pending'"),
+            ("payments", "poll_at", "status IN ('new', 'pending')"),
+        ):
+            await self.pool.execute(
+                f"UPDATE {table} SET {column} = now() "
+                f"WHERE {waiting} AND {column} BETWEEN now() AND now() + interval '90 seconds'"
+            )
         async with Redis.from_url(self.settings.redis_url) as redis:
             async for key in redis.scan_iter("*:lock"):
-                await redis.delete(key)
+                if 0 < await redis.ttl(key) <= 90:
+                    await redis.delete(key)
 
     async def audit(self) -> None:
         """Nothing waits past its turn, now or soon, and the books hold no contradiction."""

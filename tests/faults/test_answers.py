@@ -108,20 +108,31 @@ async def test_callbacks_many_times_over_are_one_picture(bot: World, times: int)
     person = await ordered(bot)
     await bot.gen_api.wait_for(lambda: bot.gen_api.orders)
     order_id = min(bot.gen_api.orders)
-    answers = await asyncio.gather(*(bot.gen_api.call_back(order_id) for _ in range(times)))
-    assert set(answers) <= {200, 503}
-    await delivered(bot, person)
+    for _ in ("before the delivery", "after it"):
+        answers = await asyncio.gather(*(bot.gen_api.call_back(order_id) for _ in range(times)))
+        assert set(answers) <= {200, 503}
+        await delivered(bot, person)
+        await _until(bot, "SELECT NOT EXISTS (SELECT FROM outbox WHERE status = 'pending')")
     assert len([message for message in person.messages if message.outgoing and message.photo]) == 1
 
 
-async def test_callback_before_the_answer_to_create_brings_the_picture(bot: World) -> None:
-    """The answer comes only after the order is delivered, and changes nothing."""
-    arrived = asyncio.Event()
+async def test_callback_before_the_answer_to_create_brings_the_picture(
+    bot: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The answer comes while the picture is fetched, and takes nothing back."""
+    arrived, accepted = asyncio.Event(), asyncio.Event()
     bot.gen_api.fault("create", after=arrived.wait)
+    bot.gen_api.fault("result", before=accepted.wait)
     person = await ordered(bot)
-    await bot.says(person, lambda message: message.photo)
+    await _until(bot, "SELECT status = 'ready' FROM generations")
     arrived.set()
+    async with asyncio.timeout(10):
+        # An answer that changes nothing shows nowhere but in the log
+        while "order.accepted" not in caplog.text:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    accepted.set()
     await delivered(bot, person)
+    await _until(bot, "SELECT status = 'delivered' FROM generations")
 
 
 async def test_callback_after_the_refund_changes_nothing(bot: World) -> None:
@@ -213,3 +224,4 @@ async def test_a_success_without_a_picture_is_refunded(bot: World) -> None:
         async with client.post(order.fields["callback_url"], json=body) as answer:
             assert await answer.json() == {"ok": True}
     await refunded(bot, person)
+    assert await bot.db.fetchval("SELECT failure FROM generations") == "provider"

@@ -3,6 +3,7 @@
 Several people stand at the steps of one row when the kill comes.
 """
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +14,9 @@ from tests.faults.harness import Bot, Stage
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 type Somebody = Callable[[], Person]
+
+NO_ANSWER = 0
+"""What a fake service notes of a call that the dead bot owed an answer to."""
 
 
 async def restart(play: Stage, bot: Bot) -> None:
@@ -106,11 +110,12 @@ async def test_killed_while_the_completion_commits(play: Stage, bot: Bot, person
         play.held("outbox", "statement", half_done),
         play.held("outbox", "commit", committing),
     ):
-        for who in people:
-            play.gen_api.spawn(play.gen_api.finish((await play.order_at_gen_api(who)).id))
+        orders = [(await play.order_at_gen_api(who)).id for who in people]
+        callbacks = [play.gen_api.spawn(play.gen_api.finish(order)) for order in orders]
         await play.blocked(3)
         await bot.kill()
     await play.disconnected()
+    assert await asyncio.gather(*callbacks) == [NO_ANSWER] * 3
     assert [await status(play, who) for who in people] == ["processing", "processing", "ready"]
     await play.pool.execute("UPDATE generations SET poll_at = now() WHERE status = 'processing'")
     await restart(play, bot)
@@ -127,12 +132,12 @@ async def test_killed_while_the_refund_commits(play: Stage, bot: Bot, person: So
         await play.order(who)
         await play.until("SELECT EXISTS (SELECT FROM generations WHERE user_id = $1 AND status = 'processing')", who.id)
     async with play.held("ledger", "statement", half_done), play.held("ledger", "commit", committing):
-        for who in people:
-            order = await play.order_at_gen_api(who)
-            play.gen_api.spawn(play.gen_api.finish(order.id, "moderation"))
+        orders = [(await play.order_at_gen_api(who)).id for who in people]
+        callbacks = [play.gen_api.spawn(play.gen_api.finish(order, "moderation")) for order in orders]
         await play.blocked(2)
         await bot.kill()
     await play.disconnected()
+    assert await asyncio.gather(*callbacks) == [NO_ANSWER] * 2
     assert [await status(play, who) for who in people] == ["processing", "failed"]
     await play.pool.execute("UPDATE generations SET poll_at = now() WHERE status = 'processing'")
     await restart(play, bot)
@@ -170,8 +175,10 @@ async def test_killed_inside_the_yookassa_route(play: Stage, bot: Bot, person: S
     asking, answered, before, half_done, committing = people = [person() for _ in range(5)]
     payments = {who.id: await play.choose(who) for who in people}
 
+    notified: list[asyncio.Task[int]] = []
+
     def pay(who: Person) -> None:
-        play.yookassa.spawn(play.yookassa.pay(payments[who.id]))
+        notified.append(play.yookassa.spawn(play.yookassa.pay(payments[who.id])))
 
     for who, moment in ((asking, "before"), (answered, "after")):
         here = play.reached(play.yookassa, "payments.get", moment)  # type: ignore[arg-type]
@@ -187,6 +194,7 @@ async def test_killed_inside_the_yookassa_route(play: Stage, bot: Bot, person: S
         await play.blocked(3)
         await bot.kill()
     await play.disconnected()
+    assert await asyncio.gather(*notified) == [NO_ANSWER] * 5
     assert [await play.credits(who) for who in people] == [10, 10, 10, 10, 20]
     await restart(play, bot)
     for who in people:
