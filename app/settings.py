@@ -3,12 +3,14 @@
 import os
 import sys
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal
+from urllib.parse import SplitResult, urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sentry_sdk.utils import Dsn
 
+_ODD = "cannot be read as an address (percent-encode an odd password)"
 _TELEGRAM_IDS = Annotated[tuple[int, ...], NoDecode]
 
 
@@ -22,12 +24,13 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True)
 
+    # Before the addresses, whose validators look at it
+    env: Literal["production", "local", "sandbox"] = "production"
     bot_token: SecretStr
     public_url: str = Field(default_factory=_railway_url, validate_default=True)
     webhook_secret: SecretStr = Field(min_length=32)
     database_url: str
-    redis_url: str = ""
-    env: Literal["production", "local", "sandbox"] = "production"
+    redis_url: str = Field(default="", validate_default=True)
 
     gen_api_key: SecretStr
     gen_api_url: str = "https://api.gen-api.ru/api/v1"
@@ -102,12 +105,20 @@ class Settings(BaseSettings):
         scheme, separator, rest = value.partition("://")
         if scheme not in ("postgres", "postgresql") or not separator:
             raise ValueError("must start with postgresql://")
-        return f"postgresql://{rest}"
+        url = f"postgresql://{rest}"
+        # Several hosts may be named, each with a port of its own
+        hosts = _split(url).netloc.rpartition("@")[2].split(",")
+        ports = [host.rpartition("]")[2].rpartition(":")[2] for host in hosts if ":" in host.rpartition("]")[2]]
+        if not all(port.isascii() and port.isdigit() for port in ports):
+            raise ValueError(_ODD)
+        return url
 
     @field_validator("redis_url")
     @classmethod
-    def _redis_url(cls, value: str) -> str:
-        if value and urlsplit(value).scheme not in ("redis", "rediss", "unix"):
+    def _redis_url(cls, value: str, info: ValidationInfo) -> str:
+        if not value and info.data.get("env") == "production":
+            raise ValueError("is required when ENV=production")
+        if value and _split(value).scheme not in ("redis", "rediss", "unix"):
             raise ValueError("must start with redis:// or rediss://")
         return value
 
@@ -116,10 +127,27 @@ class Settings(BaseSettings):
     def _http_url(cls, value: str) -> str:
         if not value:
             raise ValueError("is required")
-        parts = urlsplit(value)
+        parts = _split(value)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("must be a http(s) URL")
         return value.rstrip("/")
+
+    @field_validator("public_url")
+    @classmethod
+    def _secure(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("env") == "production" and not value.startswith("https://"):
+            raise ValueError("must be https when ENV=production")
+        return value
+
+    @field_validator("sentry_dsn")
+    @classmethod
+    def _sentry_dsn(cls, value: str) -> str:
+        try:
+            if value:
+                Dsn(value)
+        except ValueError:
+            raise ValueError("is no DSN of Sentry") from None
+        return value
 
     @field_validator("gen_api_url")
     @classmethod
@@ -134,13 +162,15 @@ class Settings(BaseSettings):
             raise ValueError("is not a bot token (123456:ABC…, from @BotFather)")
         return value
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        if self.env == "production" and not self.public_url.startswith("https://"):
-            raise ValueError("PUBLIC_URL: must be https when ENV=production")
-        if self.env == "production" and not self.redis_url:
-            raise ValueError("REDIS_URL: is required when ENV=production")
-        return self
+
+def _split(url: str) -> SplitResult:
+    """The address in parts; what urllib says of one that it cannot read may quote the password."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.hostname, "," in parts.netloc or parts.port
+    except ValueError:
+        raise ValueError(_ODD) from None
+    return parts
 
 
 def load_settings() -> Settings:

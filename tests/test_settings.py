@@ -1,0 +1,92 @@
+"""Wrong settings: one line a fault, with the variable's name, and never a piece of a secret."""
+
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings, load_settings
+
+GOOD = {
+    "BOT_TOKEN": "4242:a-token-of-the-tests",
+    "PUBLIC_URL": "https://bot.example",
+    "WEBHOOK_SECRET": "a-secret-of-the-tests-that-is-long-enough",
+    "DATABASE_URL": "postgresql://user:password@127.0.0.1:5432/bot",
+    "REDIS_URL": "redis://:password@127.0.0.1:6379/0",
+    "GEN_API_KEY": "key",
+    "YOOKASSA_SHOP_ID": "1",
+    "YOOKASSA_SECRET_KEY": "live_key",
+}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """Good settings for production, and no `.env`."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name, value in GOOD.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def faults(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What a start says on stderr before it gives up."""
+    with pytest.raises(SystemExit) as ended:
+        load_settings()
+    assert ended.value.code == 2
+    return capsys.readouterr().err.splitlines()
+
+
+def test_every_fault_has_its_line_those_of_production_too(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One fault does not hide another."""
+    environment.setenv("PUBLIC_URL", "http://bot.example")
+    environment.setenv("REDIS_URL", "")
+    environment.delenv("GEN_API_KEY")
+    assert sorted(line.partition(":")[0] for line in faults(capsys)) == ["GEN_API_KEY", "PUBLIC_URL", "REDIS_URL"]
+
+
+def test_without_production_redis_and_https_are_not_asked_for(environment: pytest.MonkeyPatch) -> None:
+    """`local` loosens both."""
+    environment.setenv("ENV", "local")
+    environment.setenv("PUBLIC_URL", "http://bot.example")
+    environment.delenv("REDIS_URL")
+    assert load_settings().redis_url == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "postgresql://user:hush/word@127.0.0.1:5432/bot"),
+        ("DATABASE_URL", "postgresql://user:hush#word@127.0.0.1:5432/bot"),
+        ("DATABASE_URL", "postgresql://user:a[hush]b@127.0.0.1:5432/bot"),
+        ("DATABASE_URL", "postgresql://user:password@127.0.0.1:hush/bot"),
+        ("REDIS_URL", "redis://:a[hush]b@127.0.0.1:6379"),
+        ("REDIS_URL", "redis://user:hush/word@127.0.0.1:6379"),
+        ("SENTRY_DSN", "hush"),
+    ],
+)
+def test_an_address_that_cannot_be_read_is_one_line_without_a_piece_of_it(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str
+) -> None:
+    """urllib, asyncpg and Sentry quote what they stumble over, and that may be of the password."""
+    environment.setenv(name, value)
+    (line,) = faults(capsys)
+    assert line.startswith(f"{name}: ")
+    assert "hush" not in line
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "postgres://user:p%40ss@[::1]:5432/bot",
+        "postgresql://user:password@one:5432,two:5433/bot?target_session_attrs=primary",
+        "postgresql:///bot?host=/run/postgresql",
+        "postgresql://user@host/bot",
+    ],
+)
+def test_every_address_that_postgresql_takes_is_taken(environment: pytest.MonkeyPatch, value: str) -> None:
+    """IPv6, several hosts, a socket, no port."""
+    environment.setenv("DATABASE_URL", value)
+    assert load_settings().database_url.startswith("postgresql://")
