@@ -23,3 +23,11 @@ UPDATE breakers SET refusals = 0, opened_at = NULL, trial_at = NULL
 FROM (SELECT provider, opened_at FROM breakers WHERE provider = $1 AND refusals > 0 FOR UPDATE) AS before
 WHERE breakers.provider = before.provider
 RETURNING before.opened_at IS NOT NULL AS closed;
+
+-- name: accepted_since
+-- Closes the circuit for an order whose picture came, where it was sent after the circuit had opened; refuses (no row)
+-- one accepted before: it says nothing of what gen-api takes now.
+UPDATE breakers SET refusals = 0, opened_at = NULL, trial_at = NULL
+FROM generations
+WHERE breakers.provider = $1 AND generations.id = $2 AND generations.submitted_at > breakers.opened_at
+RETURNING breakers.provider;

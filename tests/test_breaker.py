@@ -74,3 +74,29 @@ async def test_a_refused_trial_keeps_the_way_closed_for_the_next_thirty_seconds(
     alerts = [message for message in bot.person(ADMIN).messages if "заказы остановлены" in (message.text or "")]
     assert len(alerts) == 1
     assert await bot.credits(first) == 10
+
+
+async def test_a_picture_of_an_order_accepted_before_says_nothing_of_now(bot: World) -> None:
+    """It was drawn for money that was there then: orders stay stopped until a trial is accepted."""
+    first, second = bot.person(1), bot.person(2)
+    bot.gen_api.delay = 3600
+    early = await bot.card(second, "Заранее")
+    await second.press(early.id, "✅")
+    await bot.gen_api.wait_for(lambda: bot.gen_api.orders)
+    (order_id,) = bot.gen_api.orders
+    await refused(bot, first, 3)
+    await bot.gen_api.finish(order_id)
+    await bot.says(second, lambda message: message.photo)
+    assert await declined(bot, second)
+
+
+async def test_a_trial_whose_create_call_broke_off_is_accepted_when_its_picture_comes(bot: World) -> None:
+    """It was sent after the orders were stopped: the callback says that gen-api took it."""
+    first, second = bot.person(1), bot.person(2)
+    await refused(bot, first, 3)
+    await bot.db.execute("UPDATE breakers SET trial_at = now()")
+    bot.gen_api.fault("create", drop=True, handled=True)
+    assert not await declined(bot, first)
+    await bot.says(first, lambda message: message.photo)
+    assert not await declined(bot, second)
+    await bot.says(second, lambda message: message.photo)

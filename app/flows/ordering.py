@@ -311,7 +311,7 @@ class Ordering:
             if not await generations.complete(conn, generation_id, outcome.url, request_id):
                 return _LastWord()
             await outbox.put(conn, user_id, "picture", str(generation_id), {}, urgent=True)
-            return _LastWord(ready=True, breaker_closed=await breakers.accepted(conn, PROVIDER))
+            return _LastWord(ready=True, breaker_closed=await breakers.accepted_since(conn, PROVIDER, generation_id))
         if not outcome.final:
             return _LastWord()
         failed = await generations.fail(conn, generation_id, "provider")

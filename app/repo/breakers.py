@@ -1,5 +1,7 @@
 """The circuit breaker of a provider that refuses us as customers: no money, or a wrong key."""
 
+from uuid import UUID
+
 from app.repo.queries import query
 from app.repo.records import Connection
 
@@ -13,6 +15,7 @@ _STATE = query("breakers.state")
 _TRY_TRIAL = query("breakers.try_trial")
 _REFUSED = query("breakers.refused")
 _ACCEPTED = query("breakers.accepted")
+_ACCEPTED_SINCE = query("breakers.accepted_since")
 
 
 async def is_closed(conn: Connection, provider: str) -> bool:
@@ -34,3 +37,8 @@ async def refused(conn: Connection, provider: str) -> str | None:
 async def accepted(conn: Connection, provider: str) -> bool:
     """Ends a row of refusals; whether that closed an open circuit."""
     return bool(await conn.fetchval(_ACCEPTED, provider))
+
+
+async def accepted_since(conn: Connection, provider: str, generation_id: UUID) -> bool:
+    """Closes an open circuit where this order, whose picture came, was sent after it had opened; whether it did."""
+    return await conn.fetchval(_ACCEPTED_SINCE, provider, generation_id) is not None
