@@ -267,23 +267,21 @@ class Stage(World):
         """How many create calls gen-api got for the person's orders (each prompt names the person)."""
         return sum(f"№{person.id}." in call.body for call in self.gen_api.called("create"))
 
-    async def let_leases_run_out(self) -> None:
-        """It is a minute and a half later: what the dead held till then is free. What has no end stays held."""
-        await self.pool.execute(
-            "UPDATE generations SET claimable_at = now() "
-            "WHERE status IN ('queued', 'submitting') AND claimable_at < now() + interval '90 seconds'"
-        )
+    async def let_leases_run_out(self, later_s: float = 90) -> None:
+        """It is so much later: what the dead held, and what was put off, till then is due. What has no end stays."""
         for table, column, waiting in (
+            ("generations", "claimable_at", "status IN ('queued', 'submitting')"),
             ("outbox", "due_at", "status = 'pending'"),
             ("payments", "poll_at", "status IN ('new', 'pending')"),
         ):
             await self.pool.execute(
                 f"UPDATE {table} SET {column} = now() "
-                f"WHERE {waiting} AND {column} BETWEEN now() AND now() + interval '90 seconds'"
+                f"WHERE {waiting} AND {column} BETWEEN now() AND now() + make_interval(secs => $1)",
+                later_s,
             )
         async with Redis.from_url(self.settings.redis_url) as redis:
             async for key in redis.scan_iter("*:lock"):
-                if 0 < await redis.ttl(key) <= 90:
+                if 0 < await redis.ttl(key) <= later_s:
                     await redis.delete(key)
 
     async def audit(self) -> None:

@@ -51,6 +51,13 @@ async def _until(bot: World, query: str) -> None:
             await asyncio.sleep(0.05)
 
 
+async def _until_logged(caplog: pytest.LogCaptureFixture, event: str) -> None:
+    """An answer that changes nothing shows nowhere but in the log."""
+    async with asyncio.timeout(10):
+        while event not in caplog.text:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
 @pytest.mark.parametrize(
     "fault",
     [{"status": 500}, {"status": 502, "body": HTML}, {"status": 200, "body": "{"}, {"status": 408}, {"drop": True}],
@@ -67,11 +74,19 @@ async def test_create_with_an_unknown_outcome_is_never_sent_again(
     assert len(bot.gen_api.called("create")) == 1
 
 
-async def test_create_that_hangs_is_cut_off_and_never_sent_again(bot: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The callback of the hanging call's order is found by its proof."""
+async def test_create_that_hangs_is_cut_off_and_never_sent_again(
+    bot: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The callback of the order comes long after the call was given up, and is found by its proof."""
     monkeypatch.setattr("app.clients.genapi.CREATE_TIMEOUT_S", 0.5)
+    bot.gen_api.auto = False
     bot.gen_api.fault("create", handled=True, hang=True)
-    await delivered(bot, await ordered(bot))
+    person = await ordered(bot)
+    await bot.gen_api.wait_for(lambda: [call for call in bot.gen_api.called("create") if call.ms is not None], 5)
+    await _until_logged(caplog, "submit.unknown")
+    assert await bot.db.fetchval("SELECT status FROM generations") == "submitting"
+    assert await bot.gen_api.finish(min(bot.gen_api.orders)) == 200
+    await delivered(bot, person)
     assert len(bot.gen_api.called("create")) == 1
 
 
@@ -97,7 +112,7 @@ async def test_create_without_a_connection_is_sent_again(bot: World) -> None:
     port = bot.gen_api.port
     await bot.gen_api.stop()
     person = await ordered(bot)
-    await _until(bot, "SELECT attempt > 0 AND status = 'queued' FROM generations")
+    await _until(bot, "SELECT submitted_at IS NOT NULL AND status = 'queued' FROM generations")
     await bot.gen_api.start(port)
     await delivered(bot, person)
 
@@ -126,10 +141,7 @@ async def test_callback_before_the_answer_to_create_brings_the_picture(
     person = await ordered(bot)
     await _until(bot, "SELECT status = 'ready' FROM generations")
     arrived.set()
-    async with asyncio.timeout(10):
-        # An answer that changes nothing shows nowhere but in the log
-        while "order.accepted" not in caplog.text:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+    await _until_logged(caplog, "order.accepted")
     accepted.set()
     await delivered(bot, person)
     await _until(bot, "SELECT status = 'delivered' FROM generations")

@@ -226,8 +226,8 @@ class Storm:
         try:
             async with asyncio.timeout(SETTLE_S):
                 while await stage.pool.fetchval(f"SELECT EXISTS ({_OPEN})"):
-                    # Leases and back-offs of up to five minutes end at once, as they would by themselves
-                    await stage.let_leases_run_out()
+                    # Leases and back-offs of up to an hour end at once, as they would by themselves
+                    await stage.let_leases_run_out(3600)
                     await asyncio.sleep(1)
         except TimeoutError:
             self.report.differences.append(f"not settled within {SETTLE_S} s: {await self._left_open()}")
