@@ -25,7 +25,7 @@ async def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     telegram = FakeTelegram(f"4242:{secrets.token_urlsafe(26)}", retry_s=1)
-    genapi = FakeGenApi(secrets.token_urlsafe(16), delay=4)
+    genapi = FakeGenApi(secrets.token_urlsafe(16), delay=4, result_delay=1)
     yookassa = FakeYooKassa("100500", f"test_{secrets.token_urlsafe(16)}", retry_s=2)
     services = (telegram, genapi, yookassa)
     async with contextlib.AsyncExitStack() as stack:

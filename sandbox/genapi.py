@@ -52,11 +52,13 @@ class Manner:
 class FakeGenApi(Server):
     """The provider. `delay` is the seconds from the order to the callback; `auto=False` waits for `finish`.
 
+    `result_delay` is how long a picture takes to be fetched (s).
     `failure`: a reason with which every order from now on ends as `error` ("" = they succeed).
     """
 
     key: str = "sandbox"
     delay: float = 0.2
+    result_delay: float = 0
     auto: bool = True
     failure: str = ""
     balance: float = 1000.0
@@ -187,6 +189,7 @@ class FakeGenApi(Server):
         order = self.orders.get(int(given)) if given.isdigit() else None
         if order is None or order.picture is None:
             return self.error(404, "Not Found")
+        await asyncio.sleep(self.result_delay)
         return web.Response(body=order.picture, content_type="image/png")
 
 

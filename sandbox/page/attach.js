@@ -23,6 +23,7 @@ export function attachments(send, canSend) {
     }
   });
   dropping(canSend);
+  $("uncompressed").addEventListener("change", entitle);
   dialog.addEventListener("close", () => {
     if (dialog.returnValue === "send") send($("caption").value.trim(), files, $("uncompressed").checked ? "file" : "photo");
     for (const image of $("previews").querySelectorAll("img")) URL.revokeObjectURL(image.src);
@@ -35,9 +36,9 @@ function look(chosen, as) {
   files = chosen.slice(0, ALBUM);
   if (!files.length) return;
   const pictures = files.every((file) => file.type.startsWith("image/"));
-  $("attach-title").textContent = title(files, pictures);
   $("uncompressed").checked = as === "file" || !pictures;
   $("uncompressed").disabled = !pictures;
+  entitle();
   $("previews").className = files.length > 1 ? "many" : "";
   $("previews").replaceChildren(...files.map((file) => (file.type.startsWith("image/")
     ? make("img", { src: URL.createObjectURL(file), alt: file.name })
@@ -47,9 +48,11 @@ function look(chosen, as) {
   dialog.showModal();
 }
 
-function title({ length }, pictures) {
-  if (length === 1) return pictures ? "Отправить фото" : "Отправить файл";
-  return `Отправить ${pictures ? "фото" : "файлы"}: ${length}`;
+function entitle() {
+  const asFile = $("uncompressed").checked;
+  $("attach-title").textContent = files.length === 1
+    ? `Отправить ${asFile ? "файл" : "фото"}`
+    : `Отправить ${asFile ? "файлы" : "фото"}: ${files.length}`;
 }
 
 function dropping(canSend) {
@@ -65,10 +68,16 @@ function dropping(canSend) {
     if (carriesFiles(event) && --inside <= 0) done();
   });
   chat.addEventListener("dragover", (event) => {
-    if (!carriesFiles(event)) return;
+    if (!carriesFiles(event) || !canSend()) return;
     event.preventDefault();
     const over = event.target.closest("[data-as]");
     for (const zone of drop.children) zone.classList.toggle("over", zone === over);
+  });
+  // Beside the chat a file is refused: the browser would leave the page for it.
+  document.addEventListener("dragover", (event) => {
+    if (!carriesFiles(event) || event.defaultPrevented) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = "none";
   });
   chat.addEventListener("drop", (event) => {
     if (!carriesFiles(event)) return;

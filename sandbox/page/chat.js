@@ -13,7 +13,12 @@ const ACTIONS = {
   upload_voice: "отправляет голос", choose_sticker: "выбирает стикер", find_location: "ищет место",
 };
 
-let person = Number(sessionStorage.getItem("person")) || 101;
+// The payment page leads back to ?person=…&start=success, as to t.me/bot?start=success: it opens the chat and tells the bot.
+const wayBack = new URLSearchParams(location.search);
+history.replaceState(null, "", location.pathname);
+
+let person = Number(wayBack.get("person") ?? sessionStorage.getItem("person")) || 101;
+sessionStorage.setItem("person", person);
 let state = null, unread = 0;
 const pressed = new Set();
 const drafts = new Map(), places = new Map();
@@ -111,7 +116,9 @@ function view(photo, caption) {
   viewer.showModal();
 }
 
-function choose(id) {
+// `write`: the line to write in gets the focus, unless that would bring up a keyboard on the screen.
+function choose(id, write = false) {
+  if (write && matchMedia("(hover: hover)").matches) composer.focus();
   if (id === person) return;
   drafts.set(person, composer.draft);
   if (messages.atEnd) places.delete(person);
@@ -138,6 +145,7 @@ popup($("more"), $("more-menu"));
 people.start(choose);
 composer.start((text) => send(text));
 attachments(send, () => !$("form").hidden);
+if (wayBack.get("start")) send(`/start ${wayBack.get("start")}`);
 $("start").addEventListener("click", () => send("/start"));
 $("unblock").addEventListener("click", () => trying(api.block(person, false)));
 $("block").addEventListener("click", () => trying(api.block(person, !state.people.find((p) => p.id === person).blocked)));

@@ -10,16 +10,17 @@ export const people = {
   start(choose) {
     $("newcomer").addEventListener("click", () => {
       $("person-name").value = "";
+      $("person-language").value = "ru";
       dialog.returnValue = "";
       dialog.showModal();
     });
     dialog.addEventListener("close", async () => {
       const name = $("person-name").value.trim();
-      if (dialog.returnValue === "add" && name) choose((await api.addPerson(name, $("person-language").value)).id);
+      if (dialog.returnValue === "add" && name) choose((await api.addPerson(name, $("person-language").value)).id, true);
     });
     tabs.addEventListener("click", (event) => {
       const tab = event.target.closest("[aria-pressed]");
-      if (tab) choose(Number(tab.dataset.id));
+      if (tab) choose(Number(tab.dataset.id), true);
     });
     tabs.addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -10,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from local.postgres import Postgres
 from local.redis import Redis
 from tests.browser.drive import WAIT_MS, Visitor, chromium, running_browser, running_sandbox
+from tests.browser.stage import Stage, running_stage
 
 expect.set_options(timeout=WAIT_MS)
 
@@ -42,8 +44,8 @@ def browser(executable: str) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def window(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
-    """Makes windows (Playwright's options); at the end no fault is left, and no console has said anything bad."""
+def windows(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Makes windows (Playwright's options); at the end no console has said anything bad."""
     contexts, complaints = [], []
 
     def make(**options: Any) -> Page:
@@ -55,10 +57,23 @@ def window(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
         return context.new_page()
 
     yield make
-    assert contexts[0].request.post(f"{address}api/room/heal").ok
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def window(windows: Callable[..., Page], address: str) -> Iterator[Callable[..., Page]]:
+    """The same for the running sandbox: at the end no fault is left."""
+    yield windows
+    assert urlopen(Request(f"{address}api/room/heal", method="POST"), timeout=10).status == 200
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    """The page without a bot."""
+    with running_stage() as running:
+        yield running
 
 
 @pytest.fixture

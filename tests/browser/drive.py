@@ -1,5 +1,6 @@
 """The real sandbox as a process, Chromium from the system, and what a person does on the page."""
 
+import io
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Locator, Page, expect, sync_playwright
 
 _ROOT = Path(__file__).parents[2]
@@ -23,6 +25,8 @@ _CHROMIUMS = (
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 )
+_COPY = """(bytes) => navigator.clipboard.write([
+    new ClipboardItem({ "image/png": new Blob([new Uint8Array(bytes)], { type: "image/png" }) })])"""
 WAIT_MS = 60_000
 """How long the bot may take for anything; a poll comes after 10 s, and the machine may be busy."""
 
@@ -94,13 +98,16 @@ class Visitor:
     def shows(self, picture: bytes, caption: str) -> None:
         """Send a picture as a photo with a caption."""
         file: FilePayload = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": picture}
-        if self.page.locator("#photos").count():
-            self.page.locator("#photos").set_input_files(file)
-            self.page.get_by_label("Подпись").fill(caption)
-            self.page.get_by_role("dialog").get_by_role("button", name="Отправить").click()
-        else:
-            self.page.locator("#file").set_input_files(file)
-            self.says(caption)
+        self.page.locator("#photos").set_input_files(file)
+        self.page.get_by_label("Подпись").fill(caption)
+        self.page.get_by_role("dialog").get_by_role("button", name="Отправить").click()
+
+    def copies(self, picture: bytes) -> None:
+        """Put a picture into the clipboard, as a PNG as browsers do."""
+        png = io.BytesIO()
+        Image.open(io.BytesIO(picture)).save(png, "PNG")
+        self.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        self.page.evaluate(_COPY, list(png.getvalue()))
 
     def presses(self, text: str) -> None:
         """Press the newest button whose text begins so."""
@@ -111,7 +118,9 @@ class Visitor:
         self.says("/photo")
         self.reads("Пришлите")
         self.shows(picture, prompt)
-        expect(self.page.locator("#messages").get_by_role("button", name="✅").last).to_be_visible()
+        expect(
+            self.page.locator("#messages > li", has_text=prompt).get_by_role("button", name="✅").last
+        ).to_be_visible()
 
     def orders(self, picture: bytes, prompt: str) -> None:
         """Order a picture; its steps are then in the machine room."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FilePayload, Locator, Page, expect
 
 from tests.browser.drive import WAIT_MS, Visitor, running_sandbox
 from tests.world import photograph
@@ -20,6 +20,7 @@ def test_a_picture_is_ordered_and_arrives(address: str, visitor: Visitor) -> Non
     visitor.says("/start")
     visitor.reads("10 кредитов")
     visitor.orders(photograph(), "Кот в космосе")
+    expect(page.locator("#bot-status")).to_have_text("отправляет фото…")
     expect(visitor.order("Кот в космосе")).to_have_attribute("data-status", "delivered")
     expect(page.locator("#messages img")).to_have_count(2)
     call = page.locator("#journal li", has_text="заказ картинки")
@@ -168,3 +169,89 @@ def test_a_sandbox_started_again_on_the_same_database_takes_orders(
             visitor.orders(photograph(), f"Запуск {start}")
             expect(visitor.order(f"Запуск {start}")).to_have_attribute("data-status", "delivered")
             context.close()
+
+
+def test_an_order_needs_no_mouse(address: str, visitor: Visitor) -> None:
+    """«/» and arrows, a picture from the clipboard, Shift+Tab back to the card, Enter; the photo opens and closes."""
+    page = visitor.page
+    visitor.visit(address, "Аня")
+    visitor.copies(photograph())
+    expect(page.locator("#text")).to_be_focused()
+    page.keyboard.type("/ph")
+    page.keyboard.press("Enter")
+    visitor.reads("Пришлите картинку")
+    page.keyboard.press("ControlOrMeta+V")
+    page.keyboard.type("Без мыши")
+    page.keyboard.press("Enter")
+    order = page.locator("#messages").get_by_role("button", name="✅").last
+    expect(order).to_be_visible()
+    expect(page.locator("#text")).to_be_focused()
+    _back_to(page, order)
+    page.keyboard.press("Enter")
+    expect(visitor.order("Без мыши")).to_have_attribute("data-status", "delivered")
+    photo = page.locator("#messages li").last.get_by_role("button", name="Открыть фото")
+    expect(photo).to_be_visible()
+    page.locator("#text").focus()
+    _back_to(page, photo)
+    page.keyboard.press("Enter")
+    expect(page.locator("#viewer")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#viewer")).to_be_hidden()
+
+
+def _back_to(page: Page, wanted: Locator) -> None:
+    """Shift+Tab until it has the focus, over a few things at most."""
+    for _ in range(5):
+        page.keyboard.press("Shift+Tab")
+        if wanted.evaluate("(element) => element === document.activeElement"):
+            return
+    expect(wanted).to_be_focused()
+
+
+def test_of_an_album_the_bot_takes_the_first_picture_and_says_so(address: str, visitor: Visitor) -> None:
+    """One card, not three."""
+    page = visitor.page
+    visitor.visit(address, "Борис")
+    visitor.says("/photo")
+    visitor.reads("Пришлите")
+    files: list[FilePayload] = [{"name": "a.jpg", "mimeType": "image/jpeg", "buffer": photograph()} for _ in range(3)]
+    cards = page.locator("#messages").get_by_role("button", name="✅")
+    before = cards.count()
+    page.locator("#photos").set_input_files(files)
+    page.get_by_label("Подпись").fill("Трое котов")
+    page.keyboard.press("Enter")
+    visitor.reads("беру первую")
+    expect(cards).to_have_count(before + 1)
+    visitor.says("/cancel")
+    visitor.reads("Отменено")
+
+
+def test_a_picture_waits_for_a_person_who_blocks_the_bot(address: str, visitor: Visitor) -> None:
+    """It stays «готово» and comes as soon as the bot is unblocked."""
+    page = visitor.page
+    visitor.visit(address, "Аня")
+    visitor.orders(photograph(), "Пока заблокирован")
+    page.get_by_role("button", name="Ещё", exact=True).click()
+    page.get_by_role("menuitem", name="Заблокировать бота").click()
+    refused = page.locator("#journal li.failed", has_text="sendPhoto")
+    expect(refused.locator(".status").first).to_have_text("403")
+    expect(visitor.order("Пока заблокирован")).to_have_attribute("data-status", "ready")
+    page.get_by_role("button", name="Разблокировать").click()
+    expect(visitor.order("Пока заблокирован")).to_have_attribute("data-status", "delivered")
+
+
+def test_the_payment_page_leads_back_to_who_paid(address: str, visitor: Visitor) -> None:
+    """It opens in a tab of its own; the way back opens that person's chat, and the bot says that the money came."""
+    page = visitor.page
+    visitor.visit(address, "Борис")
+    visitor.says("/buy_subscription")
+    visitor.presses("1000 ₽")
+    with page.expect_popup() as opened:
+        page.locator("#messages").get_by_role("link", name="Оплатить 1000").last.click()
+    payment = opened.value
+    payment.get_by_role("button", name="Оплатить").click()
+    payment.get_by_role("link", name="Вернуться в чат").click()
+    expect(payment.locator("#people [aria-pressed=true]")).to_contain_text("Борис")
+    expect(payment.locator("#messages")).to_contain_text("/start success")
+    expect(payment).to_have_url(address)
+    visitor.reads("Оплата прошла")

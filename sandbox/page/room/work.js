@@ -1,7 +1,7 @@
 // Orders and payments, each moving through its states.
 import { credits, keep, make, nobody, post, poster, roubles, seconds } from "./dom.js";
 
-const ORDER = { queued: "в очереди", submitting: "отправляется", processing: "рисуется", ready: "готово",
+const ORDER = { queued: "в очереди", submitting: "отправка", processing: "рисуется", ready: "готово",
   delivered: "доставлено", failed: "кредиты вернулись" };
 const PAYMENT = { new: "создаётся", pending: "ждёт оплаты", succeeded: "оплачено", refunded: "возвращено",
   canceled: "отменён", abandoned: "без ответа", review: "на разбор" };
