@@ -115,7 +115,7 @@ _OBJECT = b'{"update_id": 1, "request_id": 5, "x": %s}'
         pytest.param(_OBJECT % (b"9" * 5000), id="more digits than Python converts"),
         pytest.param(_OBJECT % (b"[" * 100_000 + b"]" * 100_000), id="a hundred thousand lists deep"),
         pytest.param(_OBJECT % (b'{"a":' * 100_000 + b"1" + b"}" * 100_000), id="a hundred thousand objects deep"),
-        pytest.param(gzip.compress(b'{"request_id": 5}'), id="gzip"),
+        pytest.param(gzip.compress(b'{"request_id": 5}', mtime=0), id="gzip"),
     ],
 )
 def test_what_is_no_json_or_none_that_can_be_read_is_400(bot: Target, body: bytes) -> None:
@@ -125,7 +125,7 @@ def test_what_is_no_json_or_none_that_can_be_read_is_400(bot: Target, body: byte
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "nonsense"])
-@pytest.mark.parametrize("body", [b"{}", b"", zlib.compress(b"{}" * 99)[:9], gzip.compress(b"{}" * 99)[:12]])
+@pytest.mark.parametrize("body", [b"{}", b"", zlib.compress(b"{}" * 99)[:9], gzip.compress(b"{}" * 99, mtime=0)[:12]])
 def test_a_broken_compressed_body_is_no_500_and_no_wait_without_end(bot: Target, encoding: str, body: bytes) -> None:
     """The header may promise what it likes."""
     for route in ROUTES:
