@@ -18,6 +18,9 @@ INFRASTRUCTURE: tuple[type[Exception], ...] = (
     asyncpg.exceptions.InsufficientResourcesError,
     asyncpg.exceptions.TransactionRollbackError,  # a deadlock's victim
     asyncpg.exceptions.LockNotAvailableError,
+    asyncpg.exceptions.InvalidAuthorizationSpecificationError,  # a password being changed
+    asyncpg.exceptions.InvalidCatalogNameError,  # a database being restored
+    asyncpg.exceptions.PostgresSystemError,  # its disk
     asyncpg.exceptions.ReadOnlySQLTransactionError,  # a fail-over under way
     OSError,
     TimeoutError,

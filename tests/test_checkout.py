@@ -66,6 +66,21 @@ async def test_a_press_is_answered_while_yookassa_hangs(bot: World, monkeypatch:
     assert hang.times == 0
 
 
+async def test_presses_that_wait_for_one_another_are_each_answered_in_time(
+    bot: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One person's presses come one after another; the wait for the one before is a part of the patience."""
+    monkeypatch.setattr("app.flows.billing.CHECKOUT_PATIENCE_S", 1.0)
+    person = bot.person()
+    bot.yookassa.fault("payments.create", times=5, hang=True)
+    await person.send_text("/buy_subscription")
+    offer = await bot.says(person, lambda message: message.button("200 ₽"))
+    async with asyncio.timeout(2.5):  # 5 s, one patience after the other
+        prices = ("200 ₽", "500 ₽", "1000 ₽", "200 ₽", "500 ₽")
+        await asyncio.gather(*(person.press(offer.id, price, at_once=True) for price in prices))
+    assert sum("второго платежа не будет" in (message.text or "") for message in person.messages) == 5
+
+
 async def test_an_old_link_that_is_still_payable_is_shown_again(bot: World) -> None:
     """Nearly an hour old, it is read back first."""
     person = bot.person()

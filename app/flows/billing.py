@@ -91,10 +91,13 @@ class Billing:
         # never while the one before may still be answered.
         self._retry_after_s = DEADLINE_S + settings.payment_poll_after_s
 
-    async def checkout(self, user_id: int, plan_key: str, return_url: str) -> Offer:
-        """The link to pay for a plan: the same one while it is payable. Raises KeyError for no such plan."""
+    async def checkout(self, user_id: int, plan_key: str, return_url: str, waited_s: float = 0) -> Offer:
+        """The link to pay for a plan: the same one while it is payable. Raises KeyError for no such plan.
+
+        `waited_s`: how many seconds the press has waited already.
+        """
         try:
-            async with asyncio.timeout(CHECKOUT_PATIENCE_S) as patience:
+            async with asyncio.timeout(max(0, CHECKOUT_PATIENCE_S - waited_s)) as patience:
                 return await self._checkout(user_id, PLANS[plan_key], return_url)
         except TimeoutError:
             if not patience.expired():

@@ -1,5 +1,7 @@
 """/buy_subscription: the plans, the link to pay, and how a payment stands."""
 
+import time
+
 from aiogram import Bot, F, Router
 from aiogram.filters import Command, CommandStart
 from aiogram.methods import AnswerCallbackQuery, SendMessage
@@ -36,13 +38,18 @@ async def plans_again(query: CallbackQuery, bot: Bot) -> AnswerCallbackQuery:
 
 
 @router.callback_query(PlanPress.filter())
-async def choose(query: CallbackQuery, callback_data: PlanPress, billing: Billing, bot: Bot) -> AnswerCallbackQuery:
-    """A plan: the link to pay for it, or a sentence to try again."""
+async def choose(
+    query: CallbackQuery, callback_data: PlanPress, billing: Billing, bot: Bot, arrived_at: float
+) -> AnswerCallbackQuery:
+    """A plan: the link to pay for it, or a sentence to try again.
+
+    `arrived_at` (monotonic): a person's presses are handled one after another, and the wait counts for each.
+    """
     if callback_data.plan not in PLANS:
         return query.answer(texts.BUTTON_UNKNOWN, show_alert=True)
     me = await bot.me()
     return_url = f"https://t.me/{me.username}?start=success"
-    offer = await billing.checkout(query.from_user.id, callback_data.plan, return_url)
+    offer = await billing.checkout(query.from_user.id, callback_data.plan, return_url, time.monotonic() - arrived_at)
     plan = PLANS[callback_data.plan]
     if offer.outcome is Checkout.LINK and offer.url:
         await bot.send_message(query.from_user.id, texts.pay(plan), reply_markup=keyboards.pay(offer.url, plan))

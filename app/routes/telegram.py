@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import time
 from typing import Any
 
 import structlog
@@ -45,9 +46,10 @@ class TelegramRoute(SimpleRequestHandler):
         if self._free <= 0:
             return _again()
         self._free -= 1
+        arrived_at = time.monotonic()
         try:
             async with asyncio.timeout(UPDATE_TIMEOUT_S):
-                return await self._answer(await json_object(request))
+                return await self._answer(await json_object(request), arrived_at)
         except web.HTTPException:
             raise
         except INFRASTRUCTURE as error:
@@ -59,7 +61,7 @@ class TelegramRoute(SimpleRequestHandler):
         finally:
             self._free += 1
 
-    async def _answer(self, body: dict[str, Any] | None) -> web.Response:
+    async def _answer(self, body: dict[str, Any] | None, arrived_at: float) -> web.Response:
         if body is None:
             return web.json_response({"ok": False}, status=400)
         update = self._update(body)
@@ -74,7 +76,7 @@ class TelegramRoute(SimpleRequestHandler):
             return self._write(_slow_down(update, verdict))
         with self._metrics.update(_kind(update)):
             result: TelegramMethod[Any] | None = await self.dispatcher.feed_webhook_update(
-                self.bot, update, **self.data
+                self.bot, update, arrived_at=arrived_at, **self.data
             )
         return self._write(result)
 
