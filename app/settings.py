@@ -28,7 +28,7 @@ class Settings(BaseSettings):
     env: Literal["production", "local", "sandbox"] = "production"
     bot_token: SecretStr
     public_url: str = Field(default_factory=_railway_url, validate_default=True)
-    webhook_secret: SecretStr = Field(min_length=32)
+    webhook_secret: SecretStr
     database_url: str
     redis_url: str = Field(default="", validate_default=True)
 
@@ -91,6 +91,29 @@ class Settings(BaseSettings):
         password = urlsplit(self.database_url).password, urlsplit(self.redis_url).password
         values = [secret.get_secret_value() for secret in named] + [word or "" for word in password]
         return tuple(value for value in values if len(value) >= 8)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _strip(cls, value: object) -> object:
+        """What is pasted brings a line break along."""
+        return value.strip() if isinstance(value, str) else value
+
+    @field_validator("gen_api_key", "yookassa_shop_id", "yookassa_secret_key", "yookassa_oauth_token")
+    @classmethod
+    def _fits_into_a_header[T: (str, SecretStr)](cls, value: T, info: ValidationInfo) -> T:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if not text and info.field_name != "yookassa_oauth_token":
+            raise ValueError("is required")
+        if not text.isascii() or any(letter.isspace() or not letter.isprintable() for letter in text):
+            raise ValueError("holds a space or a letter that no key has: copy it again")
+        return value
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        if len(value) < 32:
+            raise ValueError("must have at least 32 characters")
+        return value
 
     @field_validator("admin_ids", mode="before")
     @classmethod

@@ -100,6 +100,12 @@ async def test_a_wrong_key_is_named(bot: World, monkeypatch: pytest.MonkeyPatch)
             assert setting in (await _red())[check]
 
 
+async def test_a_wrong_password_of_redis_is_named(bot: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no server that is away."""
+    monkeypatch.setenv("REDIS_URL", bot.settings.redis_url.replace("://", "://nobody:wrong@"))
+    assert await _red() == {"redis": "refuses the user or the password: check REDIS_URL"}
+
+
 async def test_a_service_that_does_not_answer_is_a_red_line(bot: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The others are still looked at."""
     for setting, value, checks in (
@@ -111,7 +117,9 @@ async def test_a_service_that_does_not_answer_is_a_red_line(bot: World, monkeypa
     ):
         with monkeypatch.context() as patch:
             patch.setenv(setting, value)
-            assert set(await _red()) == checks
+            red = await _red()
+            assert set(red) == checks
+            assert all(setting in text for text in red.values())
 
 
 async def test_a_schema_that_is_behind_is_found(bot: World) -> None:

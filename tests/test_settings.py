@@ -90,3 +90,33 @@ def test_every_address_that_postgresql_takes_is_taken(environment: pytest.Monkey
     """IPv6, several hosts, a socket, no port."""
     environment.setenv("DATABASE_URL", value)
     assert load_settings().database_url.startswith("postgresql://")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("WEBHOOK_SECRET", "short", "must have at least 32 characters"),
+        ("GEN_API_KEY", "a key", "holds a space or a letter that no key has: copy it again"),
+        ("YOOKASSA_OAUTH_TOKEN", "ключ", "holds a space or a letter that no key has: copy it again"),
+        ("YOOKASSA_SECRET_KEY", " ", "is required"),
+    ],
+)
+def test_a_key_that_cannot_be_right_is_refused(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str, said: str
+) -> None:
+    """It would spoil a header, or open a door."""
+    environment.setenv(name, value)
+    assert faults(capsys) == [f"{name}: {said}"]
+
+
+def test_a_pasted_line_break_is_no_part_of_a_key(environment: pytest.MonkeyPatch) -> None:
+    """The space around what is pasted is dropped."""
+    environment.setenv("GEN_API_KEY", "a-key-of-the-tests\n")
+    assert load_settings().gen_api_key.get_secret_value() == "a-key-of-the-tests"
+
+
+@pytest.mark.parametrize(("page", "form"), [("README.md", "`{}`"), ("README.ru.md", "`{}`"), (".env.example", "\n{}=")])
+def test_every_setting_is_documented(page: str, form: str) -> None:
+    """In both READMEs, and in the file that is copied to .env."""
+    text = (Path(__file__).parents[1] / page).read_text(encoding="utf-8")
+    assert [name for name in Settings.model_fields if form.format(name.upper()) not in text] == []

@@ -8,7 +8,7 @@ import aiohttp
 import asyncpg
 from aiogram.exceptions import AiogramError
 from pydantic import ValidationError
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError
 
 from app.doctor import services, storage
 from app.doctor.ill import Ill
@@ -16,18 +16,18 @@ from app.settings import Settings, faults, read_settings
 
 _TIMEOUT_S = 15
 
-_CHECKS: tuple[tuple[str, Callable[[Settings], Awaitable[str]]], ...] = (
-    ("postgres", storage.schema_is_current),
-    ("ledger", storage.balances_are_sums),
-    ("work", storage.nothing_is_stuck),
-    ("redis", storage.redis_answers),
-    ("telegram", services.telegram_knows_us),
-    ("telegram webhook", services.telegram_reaches_us),
-    ("gen-api", services.gen_api_takes_orders),
-    ("yookassa", services.yookassa_takes_payments),
-    ("yookassa webhook", services.yookassa_address),
+_CHECKS: tuple[tuple[str, str, Callable[[Settings], Awaitable[str]]], ...] = (
+    ("postgres", "DATABASE_URL", storage.schema_is_current),
+    ("ledger", "DATABASE_URL", storage.balances_are_sums),
+    ("work", "DATABASE_URL", storage.nothing_is_stuck),
+    ("redis", "REDIS_URL", storage.redis_answers),
+    ("telegram", "TELEGRAM_API_URL", services.telegram_knows_us),
+    ("telegram webhook", "TELEGRAM_API_URL", services.telegram_reaches_us),
+    ("gen-api", "GEN_API_URL", services.gen_api_takes_orders),
+    ("yookassa", "YOOKASSA_API_URL", services.yookassa_takes_payments),
+    ("yookassa webhook", "YOOKASSA_API_URL", services.yookassa_address),
 )
-"""A fault would explain the ones after it, hence the order."""
+"""Each with the variable that holds its address. A fault would explain the ones after it, hence the order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,10 @@ async def examine() -> list[Check]:
         settings = read_settings()
     except ValidationError as error:
         return [Check("settings", False, f"{name}: {text}" if name else text) for name, text in faults(error)]
-    return [Check("settings", True, "complete"), *[await _check(name, look, settings) for name, look in _CHECKS]]
+    return [Check("settings", True, "complete"), *[await _check(*check, settings) for check in _CHECKS]]
 
 
-async def _check(name: str, look: Callable[[Settings], Awaitable[str]], settings: Settings) -> Check:
+async def _check(name: str, address: str, look: Callable[[Settings], Awaitable[str]], settings: Settings) -> Check:
     ok = False
     try:
         async with asyncio.timeout(_TIMEOUT_S):
@@ -56,13 +56,13 @@ async def _check(name: str, look: Callable[[Settings], Awaitable[str]], settings
             ok = True
     except Ill as error:
         text = str(error)
-    except asyncpg.InvalidAuthorizationSpecificationError:
-        text = "refuses the user or the password: check DATABASE_URL"
+    except (asyncpg.InvalidAuthorizationSpecificationError, AuthenticationError):
+        text = f"refuses the user or the password: check {address}"
     except asyncpg.InvalidCatalogNameError:
-        text = "has no such database: check DATABASE_URL"
+        text = f"has no such database: check {address}"
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, RedisError) as error:
-        text = f"does not answer ({type(error).__name__}): check its address and whether it runs"
+        text = f"does not answer ({type(error).__name__}): check {address}, and whether it runs"
     except (AiogramError, aiohttp.ClientError, ValueError) as error:
-        text = f"does not answer as it should ({type(error).__name__}): check its address, or try again later"
+        text = f"does not answer as it should ({type(error).__name__}): check {address}, or try again later"
     # What others say may hold line breaks, and a check is one line.
     return Check(name, ok, " ".join(text.split()))
