@@ -71,11 +71,12 @@ WHERE request_id = $1 AND status = 'processing';
 
 -- name: claim_polls
 -- Takes the orders whose turn it is to be asked about, and sets the next turn, ever later; a deadline is a turn as well.
+-- The turn after that is further away than a question takes (10 s): one order does not fill every slot.
 UPDATE generations
 SET polls = polls + 1, polled_at = now(),
-    poll_at = GREATEST(
+    poll_at = CASE WHEN deadline_at <= now() THEN now() + interval '15 seconds' ELSE GREATEST(
         LEAST(now() + make_interval(secs => LEAST($2 * power(1.5, LEAST(polls, 12)), 120)), deadline_at),
-        now() + interval '1 second')
+        now() + interval '1 second') END
 WHERE id IN (
     SELECT id FROM generations
     WHERE status = 'processing' AND poll_at <= now()

@@ -7,6 +7,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from app.clients.genapi import ASK_TIMEOUT_S
 from app.repo import credits, generations, payments, users
 from app.repo.generations import NewOrder
 from app.repo.payments import NewPurchase
@@ -89,6 +90,24 @@ async def test_one_person_s_order_and_refund_cross_without_a_deadlock(pool: "asy
     assert [outcome for outcome in outcomes[:10] if outcome] == [True]
     async with pool.acquire() as conn:
         assert await users.balance(conn, 1) == 4
+
+
+async def test_an_order_past_its_deadline_is_not_asked_about_by_every_slot(
+    pool: "asyncpg.Pool[asyncpg.Record]",
+) -> None:
+    """Its next turn is further away than a question that hangs."""
+    async with pool.acquire() as conn:
+        await users.touch(conn, 1)
+        await _order(pool, 1, "card")
+        [claimed] = await generations.claim_queued(conn, 1, 60)
+        await generations.start_submitting(conn, claimed)
+        await generations.accept(conn, claimed.id, 5, 0)
+        await conn.execute("UPDATE generations SET deadline_at = now()")
+        [question] = await generations.claim_polls(conn, 1, 1)
+        assert question.expired
+        assert (
+            await conn.fetchval("SELECT extract(epoch FROM poll_at - now())::float8 FROM generations") > ASK_TIMEOUT_S
+        )
 
 
 async def test_a_worker_that_has_lost_its_lease_is_refused(pool: "asyncpg.Pool[asyncpg.Record]") -> None:

@@ -146,7 +146,7 @@ class Delivery:
             return
         try:
             file_id = await self._send(message.chat_id, data)
-        except TelegramBadRequest as error:
+        except (TelegramBadRequest, TelegramEntityTooLarge) as error:
             log.error("delivery.picture_refused", error=error.message)
             await self._ordering.undeliverable(message, result.user_id, "undeliverable")
             return

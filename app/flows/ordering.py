@@ -278,8 +278,10 @@ class Ordering:
     async def claim_questions(self, limit: int) -> Sequence[Question | UUID]:
         """Requests whose turn it is to be asked about, and orders past their deadline that cannot be."""
         async with connection(self._pool) as conn:
-            questions = await generations.claim_polls(conn, limit, self._settings.generation_poll_after_s)
-            return [*questions, *await generations.overdue(conn, limit - len(questions))]
+            # These need no answer of anybody, and are not to wait for questions that hang
+            overdue = await generations.overdue(conn, limit)
+            poll_after = self._settings.generation_poll_after_s
+            return [*overdue, *await generations.claim_polls(conn, limit - len(overdue), poll_after)]
 
     async def reconcile(self, item: Question | UUID) -> None:
         """Asks gen-api about a request that is still open; past the deadline, for the last time."""

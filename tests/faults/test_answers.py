@@ -201,11 +201,14 @@ async def test_a_picture_that_telegram_refuses_goes_as_a_document(bot: World) ->
     assert [message for message in person.messages if message.outgoing and message.document]
 
 
-async def test_a_picture_that_telegram_refuses_in_every_way_is_refunded_and_told_the_operators(bot: World) -> None:
-    """400 for the photo and for the document."""
-    body = {"ok": False, "error_code": 400, "description": "Bad Request: no"}
-    bot.telegram.fault("sendPhoto", status=400, body=body)
-    bot.telegram.fault("sendDocument", status=400, body=body)
+@pytest.mark.parametrize("status", [400, 413])
+async def test_a_picture_that_telegram_refuses_in_every_way_is_refunded_and_told_the_operators(
+    bot: World, status: int
+) -> None:
+    """The photo and the document."""
+    body = {"ok": False, "error_code": status, "description": "no"}
+    bot.telegram.fault("sendPhoto", status=status, body=body)
+    bot.telegram.fault("sendDocument", status=status, body=body)
     await refunded(bot, await ordered(bot))
     await bot.says(bot.person(ADMIN), lambda message: "не принял картинку" in (message.text or ""))
 
