@@ -79,6 +79,8 @@ async def test_presses_that_wait_for_one_another_are_each_answered_in_time(
         prices = ("200 ₽", "500 ₽", "1000 ₽", "200 ₽", "500 ₽")
         await asyncio.gather(*(person.press(offer.id, price, at_once=True) for price in prices))
     assert sum("второго платежа не будет" in (message.text or "") for message in person.messages) == 5
+    # A link is promised to each: the worker has what to go on with
+    assert await bot.db.fetchval("SELECT count(DISTINCT plan) FROM payments WHERE status = 'new'") == 3
 
 
 async def test_an_old_link_that_is_still_payable_is_shown_again(bot: World) -> None:

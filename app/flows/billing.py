@@ -96,17 +96,19 @@ class Billing:
 
         `waited_s`: how many seconds the press has waited already.
         """
+        plan = PLANS[plan_key]
+        # Not a part of the patience: who is told to wait for a link has a purchase, which the worker goes on with
+        purchase = await self._open(user_id, plan, return_url)
+        structlog.contextvars.bind_contextvars(payment_id=str(purchase.id))
         try:
             async with asyncio.timeout(max(0, CHECKOUT_PATIENCE_S - waited_s)) as patience:
-                return await self._checkout(user_id, PLANS[plan_key], return_url)
+                return await self._checkout(purchase, plan, return_url)
         except TimeoutError:
             if not patience.expired():
                 raise
             return Offer(Checkout.LATER)
 
-    async def _checkout(self, user_id: int, plan: Plan, return_url: str) -> Offer:
-        purchase = await self._open(user_id, plan, return_url)
-        structlog.contextvars.bind_contextvars(payment_id=str(purchase.id))
+    async def _checkout(self, purchase: Purchase, plan: Plan, return_url: str) -> Offer:
         if purchase.status == "pending":
             if purchase.link_age_s < LINK_TRUSTED_S:
                 return Offer(Checkout.LINK, purchase.confirmation_url)
@@ -114,7 +116,7 @@ class Billing:
                 await self._read_back(purchase, "checkout")
             except YooKassaUnavailable:
                 return Offer(Checkout.LATER)
-            purchase = await self._open(user_id, plan, return_url)
+            purchase = await self._open(purchase.user_id, plan, return_url)
             if purchase.status == "pending":
                 return Offer(Checkout.LINK, purchase.confirmation_url)
         return await self._create(purchase, owed=False)
