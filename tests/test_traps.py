@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
+import asyncpg
 import pytest
 
 from app import texts
@@ -12,6 +14,7 @@ from app.db import WAIT_S
 from app.flows.ordering import Ordering
 from app.routes import telegram
 from local.ports import is_free
+from local.postgres import Postgres
 from tests.world import World, photograph, services, serving, world
 
 
@@ -93,6 +96,27 @@ async def test_a_fault_of_postgresql_inside_a_handler_is_not_swallowed(bot: Worl
     await lock.rollback()
     assert await bot.telegram.post_update(_start()) == 200
     assert await bot.credits(bot.person()) == 10
+
+
+async def test_an_update_is_sent_again_while_the_database_is_being_restored(
+    postgres: Postgres, database_url: str, redis_url: str
+) -> None:
+    """Its name leads nowhere for a while; what people do meanwhile is not lost to an apology."""
+    name = urlsplit(database_url).path[1:]
+    admin = await asyncpg.connect(postgres.url)
+    async with world(database_url, redis_url) as bot:
+        await bot.db.close()
+        await admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        await admin.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1", name)
+        await admin.execute(f"ALTER DATABASE {name} RENAME TO {name}_away")
+        assert await bot.telegram.post_update(_start()) == 503
+        await admin.execute(f"ALTER DATABASE {name}_away RENAME TO {name}")
+        await admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        assert await bot.telegram.post_update(_start()) == 200
+        bot.db = await asyncpg.connect(database_url)
+        assert await bot.credits(bot.person()) == 10
+        await bot.db.close()
+    await admin.close()
 
 
 async def test_a_bug_is_answered_with_an_apology_and_logged(
