@@ -122,6 +122,17 @@ class Visitor:
             self.page.locator("#messages > li", has_text=prompt).get_by_role("button", name="✅").last
         ).to_be_visible()
 
+    def opens_payment(self, price: str) -> Page:
+        """Choose a plan and follow the link that it brings; YooKassa's page, in a tab of its own."""
+        links = self.page.locator("#messages").get_by_role("link", name=f"Оплатить {price}")
+        self.says("/buy_subscription")
+        known = links.count()
+        self.presses(price)
+        expect(links).to_have_count(known + 1)
+        with self.page.expect_popup() as opened:
+            links.last.click()
+        return opened.value
+
     def orders(self, picture: bytes, prompt: str) -> None:
         """Order a picture; its steps are then in the machine room."""
         self.card(picture, prompt)

@@ -38,13 +38,10 @@ def test_credits_are_bought_and_half_the_money_given_back(address: str, visitor:
     """The payment page opens from the chat; the refund is made in the machine room."""
     page = visitor.page
     visitor.visit(address, "Борис")
-    visitor.says("/buy_subscription")
-    visitor.presses("200 ₽")
-    with page.expect_popup() as opened:
-        page.locator("#messages").get_by_role("link", name="Оплатить").last.click()
-    opened.value.get_by_role("button", name="Оплатить").click()
-    expect(opened.value.get_by_role("status")).to_contain_text("Оплачено")
-    opened.value.close()
+    yookassa = visitor.opens_payment("200 ₽")
+    yookassa.get_by_role("button", name="Оплатить").click()
+    expect(yookassa.get_by_role("status")).to_contain_text("Оплачено")
+    yookassa.close()
     payment = page.locator("#payments article").first
     expect(payment).to_have_attribute("data-status", "succeeded")
     visitor.reads("20 кредитов")
@@ -62,12 +59,9 @@ def test_a_cancelled_payment_costs_nothing(address: str, visitor: Visitor) -> No
     """«Отменить» on the payment page is told in the chat."""
     page = visitor.page
     visitor.visit(address, "Борис")
-    visitor.says("/buy_subscription")
-    visitor.presses("500 ₽")
-    with page.expect_popup() as opened:
-        page.locator("#messages").get_by_role("link", name="Оплатить 500").last.click()
-    opened.value.get_by_role("button", name="Отменить").click()
-    expect(opened.value.get_by_role("status")).to_contain_text("Отменено")
+    yookassa = visitor.opens_payment("500 ₽")
+    yookassa.get_by_role("button", name="Отменить").click()
+    expect(yookassa.get_by_role("status")).to_contain_text("Отменено")
     expect(page.locator("#payments article").first).to_have_attribute("data-status", "canceled")
 
 
@@ -242,13 +236,8 @@ def test_a_picture_waits_for_a_person_who_blocks_the_bot(address: str, visitor: 
 
 def test_the_payment_page_leads_back_to_who_paid(address: str, visitor: Visitor) -> None:
     """It opens in a tab of its own; the way back opens that person's chat, and the bot says that the money came."""
-    page = visitor.page
     visitor.visit(address, "Борис")
-    visitor.says("/buy_subscription")
-    visitor.presses("1000 ₽")
-    with page.expect_popup() as opened:
-        page.locator("#messages").get_by_role("link", name="Оплатить 1000").last.click()
-    payment = opened.value
+    payment = visitor.opens_payment("1000 ₽")
     payment.get_by_role("button", name="Оплатить").click()
     payment.get_by_role("link", name="Вернуться в чат").click()
     expect(payment.locator("#people [aria-pressed=true]")).to_contain_text("Борис")
