@@ -6,11 +6,16 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from aiogram import Bot
 
-from app.clients.genapi import ASK_TIMEOUT_S
+from app.clients.genapi import ASK_TIMEOUT_S, GenApi
+from app.db import open_pool
+from app.flows.ordering import Ordering
+from app.metrics import Metrics
 from app.repo import credits, generations, payments, users
 from app.repo.generations import NewOrder
 from app.repo.payments import NewPurchase
+from tests.world import TOKEN, services
 
 
 @pytest.fixture
@@ -108,6 +113,27 @@ async def test_an_order_past_its_deadline_is_not_asked_about_by_every_slot(
         assert (
             await conn.fetchval("SELECT extract(epoch FROM poll_at - now())::float8 FROM generations") > ASK_TIMEOUT_S
         )
+
+
+async def test_orders_that_nobody_can_be_asked_about_end_before_the_others_are_asked_about(
+    database_url: str, redis_url: str
+) -> None:
+    """Questions that hang do not keep their refunds waiting."""
+    async with services(database_url, redis_url) as around:
+        pool, gen_api = await open_pool(around.settings), GenApi(around.gen_api.url, "key")
+        settings, metrics, bot = around.settings, Metrics(), Bot(TOKEN)
+        ordering = Ordering(pool, settings, metrics, gen_api, bot, lambda: None, lambda: None)
+        async with pool.acquire() as conn:
+            await users.touch(conn, 1)
+            for key in ("accepted", "unknown"):
+                await _order(pool, 1, key)
+                [claimed] = await generations.claim_queued(conn, 1, 60)
+                await generations.start_submitting(conn, claimed)
+                if key == "accepted":
+                    await generations.accept(conn, claimed.id, 5, 0)
+            await conn.execute("UPDATE generations SET deadline_at = now()")
+        assert await ordering.claim_questions(1) == [claimed.id]
+        await pool.close()
 
 
 async def test_a_worker_that_has_lost_its_lease_is_refused(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
