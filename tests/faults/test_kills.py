@@ -22,6 +22,7 @@ NO_ANSWER = 0
 async def restart(play: Stage, bot: Bot) -> None:
     """Starts the dead bot again, once PostgreSQL has ended what it left; its leases have run out."""
     await play.disconnected()
+    await play.let_locks_run_out()
     await bot.start()
     await play.let_leases_run_out()
 

@@ -62,6 +62,7 @@ async def test_sigkill_at_once(play: Stage, bot: Bot, person: Somebody) -> None:
     people = await in_flight(play, person)
     bot.signal(signal.SIGTERM)
     await bot.kill()
+    await play.let_locks_run_out()
     await bot.start()
     await play.let_leases_run_out()
     assert await play.gen_api.finish((await play.order_at_gen_api(people[1])).id) == 200
