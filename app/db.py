@@ -51,6 +51,17 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
 
 
 @asynccontextmanager
+async def slow_transaction(pool: Pool, patience_s: float) -> AsyncIterator[Connection]:
+    """A transaction whose statements PostgreSQL lets take `patience_s` seconds each, for what nobody waits for.
+
+    The driver has a limit of its own: such a statement is given its `timeout` as well.
+    """
+    async with transaction(pool) as conn:
+        await conn.execute(f"SET LOCAL statement_timeout = '{patience_s:.0f}s'")
+        yield conn
+
+
+@asynccontextmanager
 async def connection(pool: Pool) -> AsyncIterator[Connection]:
     """A connection for a single statement, which is its own transaction."""
     async with pool.acquire(timeout=WAIT_S) as acquired:

@@ -114,9 +114,7 @@ async def _run_bot(app: web.Application) -> AsyncIterator[None]:
     )
 
     dispatcher = _dispatcher(settings, redis, pool, deliverer)
-    dispatcher.workflow_data.update(
-        pool=pool, ordering=ordering, billing=billing, metrics=metrics, retention_days=settings.retention_days
-    )
+    dispatcher.workflow_data.update(pool=pool, ordering=ordering, billing=billing, metrics=metrics)
     secret = telegram_secret(settings.webhook_secret.get_secret_value())
     app[keys.ORDERING], app[keys.BILLING] = ordering, billing
     flood = _flood(settings, redis, bot)

@@ -144,9 +144,31 @@ RETURNING extract(epoch FROM now() - created_at)::float8 AS since_order_s,
           extract(epoch FROM now() - ready_at)::float8 AS since_ready_s;
 
 -- name: wipe
--- Removes what a person wrote and sent from finished orders that are old, or that they asked to forget.
+-- Removes what people wrote and sent, from at most $2 orders of each kind: those that are over, or whose result waits for
+-- the person, for more than $1 days, and those from before a wish to be forgotten. The link of what waits is kept.
+WITH old AS (
+    SELECT id FROM generations
+    WHERE COALESCE(finished_at, ready_at) < now() - make_interval(days => $1)
+      AND (prompt IS NOT NULL OR (finished_at IS NOT NULL AND result_url IS NOT NULL))
+    LIMIT $2
+    FOR UPDATE SKIP LOCKED
+), forgotten AS (
+    SELECT generations.id FROM users JOIN generations ON generations.user_id = users.id
+    WHERE users.forget_before IS NOT NULL AND generations.created_at < users.forget_before
+      AND COALESCE(finished_at, ready_at) IS NOT NULL
+      AND (prompt IS NOT NULL OR (finished_at IS NOT NULL AND result_url IS NOT NULL))
+    LIMIT $2
+    FOR UPDATE OF generations SKIP LOCKED
+)
 UPDATE generations
-SET prompt = NULL, source_file_id = NULL, result_url = NULL, result_file_id = NULL
-FROM users
-WHERE users.id = generations.user_id AND prompt IS NOT NULL AND finished_at IS NOT NULL
-  AND (finished_at < now() - make_interval(days => $1) OR generations.created_at < users.forget_before);
+SET prompt = NULL, source_file_id = NULL, result_file_id = NULL,
+    result_url = CASE WHEN status = 'ready' THEN result_url END
+WHERE id IN (SELECT id FROM old UNION ALL SELECT id FROM forgotten)
+RETURNING id;
+
+-- name: wipe_of
+-- The same for all of one person's orders that are over, or whose result waits.
+UPDATE generations
+SET prompt = NULL, source_file_id = NULL, result_file_id = NULL,
+    result_url = CASE WHEN status = 'ready' THEN result_url END
+WHERE user_id = $1 AND COALESCE(finished_at, ready_at) IS NOT NULL;

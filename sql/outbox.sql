@@ -61,6 +61,13 @@ UPDATE outbox SET due_at = 'infinity'
 WHERE chat_id = $1 AND status = 'pending';
 
 -- name: purge
--- Removes messages that ended long ago: by then the state of what they tell of keeps a second one from being owed.
+-- Removes at most $2 messages that ended long ago: by then the state of what they tell of keeps a second one from being
+-- owed.
 DELETE FROM outbox
-WHERE status <> 'pending' AND closed_at < now() - make_interval(days => $1);
+WHERE id IN (
+    SELECT id FROM outbox
+    WHERE status <> 'pending' AND closed_at < now() - make_interval(days => $1)
+    LIMIT $2
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING id;

@@ -52,10 +52,10 @@ async def cancel(message: Message, state: FSMContext) -> SendMessage:
 
 
 @router.message(Command("forget"))
-async def forget(message: Message, state: FSMContext, pool: Pool, retention_days: int) -> SendMessage:
+async def forget(message: Message, state: FSMContext, pool: Pool) -> SendMessage:
     """Wipes what the person wrote and sent; the ledger and the payments stay."""
     await state.clear()
     async with connection(pool) as conn:
         await users.forget(conn, message.chat.id)
-        await generations.wipe(conn, retention_days)
+        await generations.wipe_of(conn, message.chat.id)
     return message.answer(texts.FORGOTTEN)

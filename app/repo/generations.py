@@ -28,6 +28,7 @@ _RESULT = query("generations.result")
 _REFRESH_RESULT = query("generations.refresh_result")
 _DELIVERED = query("generations.delivered")
 _WIPE = query("generations.wipe")
+_WIPE_OF = query("generations.wipe_of")
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,9 +199,15 @@ async def delivered(conn: Connection, generation_id: UUID, file_id: str) -> Deli
     return Delivered(**row) if row else None
 
 
-async def wipe(conn: Connection, days: int) -> None:
-    """Removes prompts, file ids and links of finished orders older than `days`, or forgotten by wish."""
-    await conn.execute(_WIPE, days)
+async def wipe(conn: Connection, days: int, limit: int) -> int:
+    """Removes prompts, file ids and links of orders that ended or have waited for the person for more than `days` days,
+    or are forgotten by wish: at most `limit` of each. How many these were; there may be more."""
+    return len(await conn.fetch(_WIPE, days, limit))
+
+
+async def wipe_of(conn: Connection, user_id: int) -> None:
+    """Removes prompts, file ids and links of one person's orders that ended or wait for the person."""
+    await conn.execute(_WIPE_OF, user_id)
 
 
 def _failed(row: object) -> Failed | None:

@@ -55,6 +55,6 @@ async def park(conn: Connection, chat_id: int) -> None:
     await conn.execute(_PARK, chat_id)
 
 
-async def purge(conn: Connection, days: int) -> None:
-    """Removes messages that ended more than `days` days ago."""
-    await conn.execute(_PURGE, days)
+async def purge(conn: Connection, days: int, limit: int) -> int:
+    """Removes at most `limit` messages that ended more than `days` days ago; how many these were."""
+    return len(await conn.fetch(_PURGE, days, limit))
