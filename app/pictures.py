@@ -1,8 +1,7 @@
-"""Pictures by their bytes: what may go to gen-api, and a result in the size that was chosen.
+"""Pictures by their bytes: what may go to gen-api, and a result in the size that was chosen."""
 
-Decoding takes CPU: callers use `asyncio.to_thread`.
-"""
-
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -14,10 +13,18 @@ MAX_BYTES = 20 * 1024 * 1024
 MAX_PIXELS = 50_000_000
 """More is a decompression bomb, or costs as much memory as one."""
 
+ENCODED_SIDE = 4096
+"""Pixels: what has to be encoded anew is made no larger. It is more than twice of any size that the model makes, and 50
+Mpx would take half a minute as a PNG, which the end of the process had to wait for."""
+
 _MIME = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 _SUFFIX = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
 _READABLE = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 _ORIENTATION = 0x0112
+
+# A picture of 50 Mpx takes up to 0.7 GB while it is worked on: two at a time, and results do not wait for sources.
+_SOURCES = ThreadPoolExecutor(2, "sources")
+_RESULTS = ThreadPoolExecutor(2, "results")
 
 # The header's size is checked here before a pixel is decoded; Pillow's own limit would only warn.
 Image.MAX_IMAGE_PIXELS = None
@@ -40,11 +47,20 @@ class Picture:
     filename: str
 
 
-def inspect(data: bytes) -> Picture:
+async def inspect(data: bytes) -> Picture:
     """A person's picture made fit for gen-api: JPEG, PNG or WEBP, upright; untouched where it is already.
 
     Raises NotAPicture or TooLarge.
     """
+    return await asyncio.get_running_loop().run_in_executor(_SOURCES, _inspect, data)
+
+
+async def fit(data: bytes, size: str) -> bytes:
+    """A result no larger than `size` ("512x512"): scaled down to a PNG, or as it is. Raises NotAPicture."""
+    return await asyncio.get_running_loop().run_in_executor(_RESULTS, _fit, data, size)
+
+
+def _inspect(data: bytes) -> Picture:
     if len(data) > MAX_BYTES:
         raise TooLarge(f"{len(data)} bytes")
     image = _decode(data)
@@ -54,12 +70,14 @@ def inspect(data: bytes) -> Picture:
     kind = source if source in _MIME and not animated else "PNG"
     upright = image.getexif().get(_ORIENTATION, 1) == 1
     if kind != source or animated or not upright:
-        data = _encode(ImageOps.exif_transpose(image), kind)
+        image = ImageOps.exif_transpose(image)
+        image = _plain(image) if kind == "PNG" else image
+        image.thumbnail((ENCODED_SIDE, ENCODED_SIDE))
+        data = _encode(image, kind)
     return Picture(data, _MIME[kind], f"picture.{_SUFFIX[kind]}")
 
 
-def fit(data: bytes, size: str) -> bytes:
-    """A result no larger than `size` ("512x512"): scaled down to a PNG, or as it is. Raises NotAPicture."""
+def _fit(data: bytes, size: str) -> bytes:
     width, height = (int(side) for side in size.split("x"))
     try:
         image = _decode(data)
@@ -87,7 +105,8 @@ def _decode(data: bytes) -> Image.Image:
 def _encode(image: Image.Image, kind: str) -> bytes:
     out = BytesIO()
     if kind == "PNG":
-        _plain(image).save(out, "PNG")
+        # gen-api and Telegram read it once, so time counts for more than bytes
+        image.save(out, "PNG", compress_level=1)
     else:
         image.save(out, kind, quality=95)
     return out.getvalue()

@@ -175,7 +175,7 @@ class Settings(BaseSettings):
     @field_validator("gen_api_url")
     @classmethod
     def _without_network(cls, value: str) -> str:
-        return value.partition("/networks/")[0]
+        return f"{value}/".partition("/networks/")[0].rstrip("/")
 
     @field_validator("bot_token")
     @classmethod

@@ -55,6 +55,13 @@ def test_without_production_redis_and_https_are_not_asked_for(environment: pytes
     assert load_settings().redis_url == ""
 
 
+@pytest.mark.parametrize("rest", ["", "/", "/networks/", "/networks/gpt-image-1", "/networks/gpt-image-1/"])
+def test_the_address_of_gen_api_is_cut_off_at_its_networks(environment: pytest.MonkeyPatch, rest: str) -> None:
+    """However much of an endpoint's address was pasted."""
+    environment.setenv("GEN_API_URL", f"https://gen-api.example/api/v1{rest}")
+    assert load_settings().gen_api_url == "https://gen-api.example/api/v1"
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

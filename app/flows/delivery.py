@@ -176,7 +176,7 @@ class Delivery:
         try:
             with self._metrics.outside_call("results", "fetch"):
                 data = await self._results.fetch(result.result_url)
-            return await asyncio.to_thread(pictures.fit, data, result.size)
+            return await pictures.fit(data, result.size)
         except pictures.NotAPicture:
             log.warning("delivery.no_picture")
             return None

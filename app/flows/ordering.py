@@ -178,7 +178,7 @@ class Ordering:
             async with asyncio.timeout(SOURCE_PATIENCE_S):
                 with self._metrics.outside_call("telegram", "download"):
                     await self._bot.download(claimed.source_file_id, destination=buffer)
-                return await asyncio.to_thread(pictures.inspect, buffer.getvalue())
+                return await pictures.inspect(buffer.getvalue())
         except pictures.NotAPicture:
             await self._fail_claimed(claimed, "not_a_picture")
         except pictures.TooLarge:
