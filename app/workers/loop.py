@@ -15,6 +15,7 @@ class Worker[T]:
     """Runs `claim(free_slots)` and then `handle(item)` for each, at most `slots` at a time.
 
     `claim` leases what it returns, so an item whose handling fails or is cut short comes back by itself.
+    `woken` is set by whoever writes work, and makes the worker look for it now.
     """
 
     def __init__(
@@ -24,13 +25,14 @@ class Worker[T]:
         handle: Callable[[T], Awaitable[None]],
         slots: int,
         tick: float,
+        woken: asyncio.Event | None = None,
     ) -> None:
         self.name = name
         self._claim = claim
         self._handle = handle
         self._slots = slots
         self._tick = tick
-        self._woken = asyncio.Event()
+        self._woken = woken or asyncio.Event()
         self._stopping = False
         self._running: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
@@ -39,10 +41,6 @@ class Worker[T]:
     def running(self) -> int:
         """How many items are being handled."""
         return len(self._running)
-
-    def wake(self) -> None:
-        """Makes the worker look for work now."""
-        self._woken.set()
 
     async def run(self) -> None:
         """Works until `stop`; a claim that fails is tried again at the next tick."""
@@ -72,7 +70,7 @@ class Worker[T]:
     async def stop(self, patience_s: float) -> None:
         """Claims nothing more, waits `patience_s` seconds for what is running, then cuts it short."""
         self._stopping = True
-        self.wake()
+        self._woken.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(patience_s):
                 # What a claim under way brings is leased already: it is running work like the rest
@@ -97,4 +95,4 @@ class Worker[T]:
         full = len(self._running) == self._slots
         self._running.discard(task)
         if full:
-            self.wake()
+            self._woken.set()

@@ -1,0 +1,229 @@
+"""What the bot consists of: opened in this order, closed in the reverse one."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import structlog
+from aiogram import Bot, Dispatcher
+from aiogram.client.default import DefaultBotProperties
+from aiogram.client.session.aiohttp import AiohttpSession
+from aiogram.client.telegram import TelegramAPIServer
+from aiogram.fsm.storage.base import BaseEventIsolation, BaseStorage, DefaultKeyBuilder
+from aiogram.fsm.storage.memory import MemoryStorage, SimpleEventIsolation
+from aiogram.fsm.storage.redis import RedisEventIsolation, RedisStorage
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from app.clients.genapi import GenApi
+from app.clients.results import Results
+from app.clients.yookassa import YooKassa
+from app.db import connection, open_pool
+from app.flood import Flood, MemoryFlood, RedisFlood
+from app.flows.billing import Billing
+from app.flows.delivery import Delivery
+from app.flows.gauges import Gauges
+from app.flows.ordering import Ordering
+from app.handlers import errors, photo, start, status, subscription
+from app.metrics import CountedCalls, Metrics
+from app.proofs import telegram_secret
+from app.registration import register_telegram, register_yookassa
+from app.repo import schema
+from app.repo.records import Pool
+from app.routes.telegram import UPDATE_TIMEOUT_S, TelegramRoute
+from app.settings import Settings
+from app.workers.housekeeping import audit_ledger, wipe_old
+from app.workers.loop import Worker
+
+log = structlog.get_logger()
+
+DRAIN_S = 2.5
+"""Requests and workers may take this long each to finish after SIGTERM: together under the 10 s of the contract."""
+
+_CLOSE_S = 1.0
+
+_CONVERSATION_TTL_S = 7 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the routes need."""
+
+    ordering: Ordering
+    billing: Billing
+    telegram: TelegramRoute
+    metrics: Metrics
+    gauges: Gauges
+    readiness: Callable[[], Awaitable[dict[str, bool]]]
+
+
+async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
+    """Connects everything and starts the workers; `stack` closes it again. Waits for PostgreSQL and Redis."""
+    order_queued, message_owed, registered = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    metrics = Metrics()
+
+    pool = await _pool(settings)
+    stack.push_async_callback(_close_pool, pool)
+    redis = await _redis(settings)
+    if redis is not None:
+        stack.push_async_callback(redis.aclose)
+    bot = _bot(settings, metrics)
+    stack.push_async_callback(bot.session.close)
+    gen_api = GenApi(settings.gen_api_url, settings.gen_api_key.get_secret_value())
+    stack.push_async_callback(gen_api.close)
+    results = Results(settings.gen_api_url)
+    stack.push_async_callback(results.close)
+    kassa = YooKassa(settings)
+    stack.push_async_callback(kassa.close)
+
+    ordering = Ordering(pool, settings, metrics, gen_api, bot, order_queued.set, message_owed.set)
+    billing = Billing(pool, settings, metrics, kassa, message_owed.set)
+    delivery = Delivery(pool, metrics, bot, results, gen_api, ordering, message_owed.set)
+
+    dispatcher = _dispatcher(settings, redis, pool, message_owed.set)
+    dispatcher.workflow_data.update(pool=pool, ordering=ordering, billing=billing, metrics=metrics)
+    stack.push_async_callback(dispatcher.storage.close)
+    stack.push_async_callback(dispatcher.fsm.events_isolation.close)
+    secret = telegram_secret(settings.webhook_secret.get_secret_value())
+    flood = _flood(settings, redis, bot)
+
+    _run(
+        stack,
+        register_telegram(bot, dispatcher, settings, secret, registered),
+        register_yookassa(kassa, settings),
+        wipe_old(pool, settings.retention_days),
+        audit_ledger(pool, metrics),
+    )
+    tick = settings.worker_tick_s
+    workers: Sequence[Worker[Any]] = (
+        Worker("submit", ordering.claim, ordering.submit, 8, tick, order_queued),
+        Worker("reconcile", ordering.claim_questions, ordering.reconcile, 8, tick),
+        Worker("deliver", delivery.claim, delivery.deliver, 8, tick, message_owed),
+        # Four at once, to leave YooKassa's threads free
+        Worker("payments", billing.claim, billing.reconcile, 4, tick),
+    )
+    for worker in workers:
+        metrics.worker_items.labels(worker.name).set_function(worker.running)
+    _run(stack, *(worker.run() for worker in workers))
+    stack.push_async_callback(_stop, workers)
+    return Services(
+        ordering,
+        billing,
+        TelegramRoute(dispatcher, bot, metrics, secret, settings.max_updates, flood),
+        metrics,
+        Gauges(pool, metrics),
+        _readiness(pool, redis, registered),
+    )
+
+
+def _run(stack: AsyncExitStack, *forever: Coroutine[Any, Any, None]) -> None:
+    """Runs coroutines beside the requests until the stack is closed."""
+    tasks = [asyncio.create_task(one) for one in forever]
+
+    async def end() -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    stack.push_async_callback(end)
+
+
+async def _stop(workers: Sequence[Worker[Any]]) -> None:
+    await asyncio.gather(*(worker.stop(DRAIN_S) for worker in workers))
+
+
+async def _pool(settings: Settings) -> Pool:
+    """Waits for PostgreSQL instead of crash-looping; says so once a try."""
+    delay = 0.5
+    while True:
+        try:
+            return await open_pool(settings)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            log.warning("postgres.waiting", error=repr(error), next_try_s=delay)
+        await asyncio.sleep(delay)
+        delay = min(delay * 2, 10)
+
+
+async def _close_pool(pool: Pool) -> None:
+    try:
+        async with asyncio.timeout(_CLOSE_S):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
+
+
+async def _redis(settings: Settings) -> Redis | None:
+    """Waits for Redis where it is set; None where conversations live in memory."""
+    if not settings.redis_url:
+        return None
+    redis = Redis.from_url(settings.redis_url, socket_timeout=5, socket_connect_timeout=5)
+    delay = 0.5
+    while True:
+        try:
+            await redis.ping()
+            return redis
+        except (RedisError, OSError) as error:
+            log.warning("redis.waiting", error=repr(error), next_try_s=delay)
+        await asyncio.sleep(delay)
+        delay = min(delay * 2, 10)
+
+
+def _bot(settings: Settings, metrics: Metrics) -> Bot:
+    session = AiohttpSession(api=TelegramAPIServer.from_base(settings.telegram_api_url), timeout=15)
+    session.middleware(CountedCalls(metrics))
+    return Bot(
+        settings.bot_token.get_secret_value(),
+        session=session,
+        default=DefaultBotProperties(parse_mode="HTML", link_preview_is_disabled=True),
+    )
+
+
+def _flood(settings: Settings, redis: Redis | None, bot: Bot) -> Flood:
+    burst, per_s = settings.flood_burst, settings.flood_per_s
+    return RedisFlood(redis, bot.id, burst, per_s) if redis is not None else MemoryFlood(burst, per_s)
+
+
+def _dispatcher(settings: Settings, redis: Redis | None, pool: Pool, wake_delivery: Callable[[], None]) -> Dispatcher:
+    storage: BaseStorage = MemoryStorage()
+    isolation: BaseEventIsolation = SimpleEventIsolation()
+    if redis is not None:
+        names = DefaultKeyBuilder(with_bot_id=True)
+        storage = RedisStorage(redis, names, state_ttl=_CONVERSATION_TTL_S, data_ttl=_CONVERSATION_TTL_S)
+        # A handler that was killed holds its person's conversation no longer than one could have run
+        isolation = RedisEventIsolation(redis, names, lock_kwargs={"timeout": UPDATE_TIMEOUT_S + 5})
+    dispatcher = Dispatcher(storage=storage, events_isolation=isolation)
+    acquaintance = errors.Acquaintance(pool, wake_delivery)
+    dispatcher.message.outer_middleware(acquaintance)
+    dispatcher.callback_query.outer_middleware(acquaintance)
+    # An inner one: of memberships only what the handler is for, a person who is back
+    dispatcher.my_chat_member.middleware(acquaintance)
+    dispatcher.include_routers(
+        errors.router,
+        start.router,
+        status.router,
+        subscription.router,
+        photo.router,
+        errors.fallback,
+    )
+    return dispatcher
+
+
+def _readiness(pool: Pool, redis: Redis | None, registered: asyncio.Event) -> Callable[[], Awaitable[dict[str, bool]]]:
+    async def readiness() -> dict[str, bool]:
+        checks = {"postgres": False, "redis": redis is None, "telegram_webhook": registered.is_set()}
+        try:
+            async with connection(pool) as conn:
+                checks["postgres"] = await schema.is_current(conn)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            log.warning("readyz.postgres", error=repr(error))
+        if redis is not None:
+            try:
+                checks["redis"] = bool(await redis.ping())
+            except (RedisError, OSError, TimeoutError) as error:
+                log.warning("readyz.redis", error=repr(error))
+        return checks
+
+    return readiness
