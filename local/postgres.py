@@ -6,6 +6,7 @@ import importlib.metadata
 import importlib.util
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Any, Self
 
 import psycopg
 from psycopg import sql
@@ -24,6 +25,11 @@ from local.ports import free_port
 _ROOT = Path(__file__).resolve().parent.parent
 _START_TIMEOUT_S = 60
 _START_ATTEMPTS = 5
+_WHO_GETS_IN = """\
+# Whoever is on this machine has to know the password, which lies beside this folder. Written by local/postgres.py.
+host all all 127.0.0.1/32 scram-sha-256
+host all all ::1/128 scram-sha-256
+"""
 
 
 class AlreadyRunningError(Exception):
@@ -33,17 +39,18 @@ class AlreadyRunningError(Exception):
 class Postgres:
     """A running server; `url` is the address of its database `postgres`."""
 
-    def __init__(self, child: Child, port: int, lock: IO[str]) -> None:
+    def __init__(self, child: Child, port: int, password: str, lock: IO[str]) -> None:
         self._child = child
         self._lock = lock
-        self.port = port
-        self._address = f"postgresql://postgres@127.0.0.1:{port}"
+        self.port, self.password = port, password
+        self._address = f"postgresql://postgres:{password}@127.0.0.1:{port}"
         self.url = f"{self._address}/postgres"
 
     @classmethod
     def start(cls, data_dir: Path, options: Mapping[str, str] | None = None, port: int | None = None) -> Self:
         """Starts a server on `data_dir`, made where it is missing and kept at the end.
 
+        Its password is generated, and kept in a file beside `data_dir` that only we can read.
         `options` are lines of postgresql.conf; `port` None takes a free one. Raises AlreadyRunningError, or
         RuntimeError with the server's last words.
         """
@@ -54,11 +61,12 @@ class Postgres:
         try:
             _stop_leftover(data_dir)
             _initialise(data_dir, bin_dir, account)
-            child, port = _run(data_dir, bin_dir, account, options or {}, port)
+            password = _password(data_dir, bin_dir, account)
+            child, port = _run(data_dir, bin_dir, account, options or {}, port, password)
         except BaseException:
             lock.close()
             raise
-        return cls(child, port, lock)
+        return cls(child, port, password, lock)
 
     def create_database(self, name: str, template: str | None = None) -> str:
         """Creates a database (a copy of `template`, if given) unless it is there, and returns its address."""
@@ -203,7 +211,8 @@ def _initialise(data_dir: Path, bin_dir: Path, account: tuple[int, int] | None) 
     half = data_dir.with_name(f"{data_dir.name}.half")
     shutil.rmtree(half, ignore_errors=True)
     half.mkdir(mode=0o700)
-    command = [bin_dir / "initdb", "-D", half, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C"]
+    # Nobody gets in before the first start, and `_password` comes before that.
+    command = [bin_dir / "initdb", "-D", half, "-U", "postgres", "-A", "reject", "-E", "UTF8", "--locale=C"]
     with (half.with_name(f"{data_dir.name}.initdb.log")).open("wb+") as log:
         if account is not None:
             os.chown(half, *account)
@@ -216,8 +225,49 @@ def _initialise(data_dir: Path, bin_dir: Path, account: tuple[int, int] | None) 
     half.rename(data_dir)
 
 
+def _password(data_dir: Path, bin_dir: Path, account: tuple[int, int] | None) -> str:
+    """The password of the cluster, which no longer lets anybody in without it; clusters of older clones did.
+
+    The file comes last: a killed attempt leaves none, and the next start makes a password anew.
+    """
+    file, rules = data_dir.with_name(f"{data_dir.name}.password"), data_dir / "pg_hba.conf"
+    if file.exists() and rules.read_text() == _WHO_GETS_IN:
+        return file.read_text()
+    file.unlink(missing_ok=True)
+    password = secrets.token_urlsafe(32)
+    # Alone with the data, without a port. Nobody guesses 256 random bits, so there is nothing to slow down.
+    alone: list[str | Path] = [bin_dir / "postgres", "--single", "-c", "scram_iterations=1", "-D", data_dir, "postgres"]
+    told = f"ALTER ROLE postgres PASSWORD '{password}';\n"
+    as_whom: dict[str, Any] = {"user": account[0], "group": account[1], "extra_groups": []} if account else {}
+    done = subprocess.run(alone, input=told, cwd="/", capture_output=True, text=True, check=False, **as_whom)
+    # Alone, it ends with 0 after a statement that failed.
+    if done.returncode != 0 or "ERROR" in done.stderr:
+        raise RuntimeError(f"PostgreSQL did not take a password: {done.stderr.replace(password, '***')[-500:]}")
+    _write(rules, _WHO_GETS_IN, account)
+    # As root in somebody's clone: they will want to read it as well
+    there = data_dir.parent.stat()
+    _write(file, password, (there.st_uid, there.st_gid) if os.geteuid() == 0 else None)
+    return password
+
+
+def _write(path: Path, text: str, owner: tuple[int, int] | None) -> None:
+    """Puts a file in its place as a whole, readable by its owner alone."""
+    half = path.with_name(f"{path.name}.half")
+    half.unlink(missing_ok=True)
+    half.touch(mode=0o600)
+    half.write_text(text)
+    if owner is not None:
+        os.chown(half, *owner)
+    half.rename(path)
+
+
 def _run(
-    data_dir: Path, bin_dir: Path, account: tuple[int, int] | None, options: Mapping[str, str], wanted: int | None
+    data_dir: Path,
+    bin_dir: Path,
+    account: tuple[int, int] | None,
+    options: Mapping[str, str],
+    wanted: int | None,
+    password: str,
 ) -> tuple[Child, int]:
     """Starts the server and waits until it answers; if not, tries again a moment later, on another free port."""
     log_path = data_dir.with_name(f"{data_dir.name}.log")
@@ -234,7 +284,7 @@ def _run(
                 cwd=Path("/"),
             )
         try:
-            if _answers(child, port):
+            if _answers(child, port, password):
                 return child, port
         except BaseException:
             child.stop()
@@ -244,11 +294,12 @@ def _run(
     raise RuntimeError(f"PostgreSQL did not start: {log_path.read_text(errors='replace')[-500:]}")
 
 
-def _answers(child: Child, port: int) -> bool:
+def _answers(child: Child, port: int, password: str) -> bool:
+    address = f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
     give_up_at = time.monotonic() + _START_TIMEOUT_S
     while child.poll() is None and time.monotonic() < give_up_at:
         with suppress(psycopg.OperationalError):
-            psycopg.connect(f"postgresql://postgres@127.0.0.1:{port}/postgres", connect_timeout=5).close()
+            psycopg.connect(address, connect_timeout=5).close()
             return True
         time.sleep(0.05)
     return False

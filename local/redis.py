@@ -1,6 +1,7 @@
-"""A Redis of our own on a free loopback port, kept in memory only."""
+"""A Redis of our own on a free loopback port, kept in memory only, with a password that is made for it."""
 
 import importlib.util
+import secrets
 import shutil
 import tempfile
 import time
@@ -18,11 +19,11 @@ _START_TIMEOUT_S = 20
 class Redis:
     """A running server; `url` is its address."""
 
-    def __init__(self, child: Child, port: int, home: Path) -> None:
+    def __init__(self, child: Child, port: int, password: str, home: Path) -> None:
         self._child = child
         self._home = home
-        self.port = port
-        self.url = f"redis://127.0.0.1:{port}/0"
+        self.port, self.password = port, password
+        self.url = f"redis://:{password}@127.0.0.1:{port}/0"
 
     @staticmethod
     def binary() -> Path | None:
@@ -36,16 +37,23 @@ class Redis:
         return Path(package.origin).parent / "bin" / "redis-server"
 
     @classmethod
-    def start(cls, port: int | None = None) -> Self:
-        """Starts a server, on a free port unless one is given; raises RuntimeError with its last words if it fails."""
+    def start(cls, port: int | None = None, password: str | None = None) -> Self:
+        """Starts a server, on a free port with a new password unless they are given (it comes back under its `url`).
+
+        Raises RuntimeError with its last words if it fails.
+        """
         binary = cls.binary()
         if binary is None:
             raise RuntimeError("no redis-server on this machine: install it (Debian: redis-server, Homebrew: redis)")
         home = Path(tempfile.mkdtemp(prefix="redis-"))
-        port = port or free_port()
-        command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--dir", home, "--save", ""]
+        port, password = port or free_port(), password or secrets.token_urlsafe(32)
+        # Not on the command line, which every user of the machine can read. The folder is ours alone.
+        config = home / "redis.conf"
+        config.touch(mode=0o600)
+        lines = (f"port {port}", "bind 127.0.0.1", f'dir "{home}"', 'save ""', f"requirepass {password}")
+        config.write_text("\n".join(lines))
         with (home / "server.log").open("wb") as log:
-            server = cls(Child.start(command, log=log), port, home)
+            server = cls(Child.start([binary, config], log=log), port, password, home)
         try:
             server._wait()
         except BaseException:

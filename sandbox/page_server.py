@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
+from sandbox.loopback import loopback_only
 from sandbox.params import BotApiError
 from sandbox.people import ChatMessage, Person, Press
 from sandbox.server import Server
@@ -16,7 +17,9 @@ _PAGE = Path(__file__).parent / "page"
 _PRESSES = 20
 _UPLOAD_LIMIT = 256 * 2**20
 _PICTURES = {b"\x89PNG": "image/png", b"\xff\xd8": "image/jpeg", b"RIFF": "image/webp", b"GIF8": "image/gif"}
-_NOTHING_FROM_ELSEWHERE = "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'"
+_NOTHING_FROM_ELSEWHERE = (
+    "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
+)
 
 
 class Part(Protocol):
@@ -39,7 +42,7 @@ class PageServer:
 
     async def start(self, first: int) -> None:
         """Listen on the first free loopback port from `first` up."""
-        app = web.Application(client_max_size=_UPLOAD_LIMIT)
+        app = web.Application(middlewares=[loopback_only], client_max_size=_UPLOAD_LIMIT)
         app.router.add_get("/", self._index)
         app.router.add_static("/page/", _PAGE)
         app.router.add_get("/api/events", self._events)

@@ -14,6 +14,8 @@ from urllib.parse import parse_qsl
 import aiohttp
 from aiohttp import web
 
+from sandbox.loopback import loopback_only
+
 Hook = Callable[[], Awaitable[object]]
 Mishap = Literal["lost", "doubled", "delayed", "forged"]
 _TEXT = 6000
@@ -104,7 +106,7 @@ class Server:
 
     async def start(self, port: int = 0) -> None:
         """Listen on 127.0.0.1; port 0 takes a free one."""
-        app = web.Application(middlewares=[self._journal], client_max_size=64 * 2**20)
+        app = web.Application(middlewares=[loopback_only, self._journal], client_max_size=64 * 2**20)
         self.routes(app.router)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()

@@ -26,7 +26,7 @@ _CONNECTIONS = 4
 _LIMITS = {"statement_timeout": "5s", "lock_timeout": "5s", "idle_in_transaction_session_timeout": "10s"}
 _INI = """
 [databases]
-* = host=127.0.0.1 port={server_port} user=postgres
+* = host=127.0.0.1 port={server_port} user=postgres password={password}
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = {port}
@@ -49,9 +49,13 @@ def bouncer_url(database_url: str) -> Iterator[str]:
     home = Path(tempfile.mkdtemp(prefix="pgbouncer-"))
     home.chmod(0o755)
     port, limits = free_port(), ", ".join(_LIMITS)
-    server_port = urlsplit(database_url).port
+    server = urlsplit(database_url)
     ini = home / "pgbouncer.ini"
-    ini.write_text(_INI.format(server_port=server_port, port=port, connections=_CONNECTIONS, limits=limits))
+    ini.write_text(
+        _INI.format(
+            server_port=server.port, password=server.password, port=port, connections=_CONNECTIONS, limits=limits
+        )
+    )
     # Like PostgreSQL, it refuses root.
     account = (nobody.pw_uid, nobody.pw_gid) if os.geteuid() == 0 and (nobody := pwd.getpwnam("nobody")) else None
     child = Child.start([_PROGRAM, ini], account=account, cwd=Path("/"))

@@ -181,6 +181,56 @@ async def test_a_refund_that_cannot_be_is_refused(world: World) -> None:
     assert world.yookassa.payments[payment_id]["refunded_amount"]["value"] == "50.00"
 
 
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://127.0.0.1:9", "http://localhost.evil.example"]
+)
+async def test_a_page_from_elsewhere_can_press_no_switch(world: World, origin: str) -> None:
+    """Not in the machine room, not at a service; a page of the very same port can."""
+    payment = "/pay/a-payment/pay"
+    for url, own in (
+        (f"{world.page.origin}/api/room/switches/create-429/on", 200),
+        (f"{world.page.origin}/api/room/bot/restart", 200),
+        (f"{world.page.origin}/api/chat/101/send", 404),
+        (f"{world.yookassa.origin}{payment}", 404),
+    ):
+        async with world.page.http.post(url, headers={"Origin": origin}) as answer:
+            assert answer.status == 403
+        if own == 404:
+            async with world.page.http.post(
+                url, headers={"Origin": url.partition("/api")[0].removesuffix(payment)}
+            ) as answer:
+                assert answer.status == own
+    await world.page.look()
+    assert world.page.left("create-429") == 0
+    assert world.page.board["bot"]["starts"] == 0
+
+
+async def test_a_name_that_leads_to_this_machine_gets_nothing(world: World) -> None:
+    """A page on the web may have its own name lead here; our own names are known with our port alone."""
+    origins = [world.page.origin, world.telegram.origin, world.gen_api.origin, world.yookassa.origin]
+    for origin in origins:
+        port = origin.rpartition(":")[2]
+        for host in (
+            f"evil.example:{port}",
+            "127.0.0.1",
+            "localhost:9",
+            f"localhost.evil.example:{port}",
+            f"@localhost:{port}",
+            "",
+        ):
+            async with world.page.http.get(f"{origin}/api/room/events", headers={"Host": host}) as answer:
+                assert answer.status == 403, host
+        for host in (f"127.0.0.1:{port}", f"localhost:{port}", f"[::1]:{port}"):
+            async with world.page.http.get(f"{origin}/nowhere", headers={"Host": host}) as answer:
+                assert answer.status in (401, 404), host
+
+
+async def test_the_page_is_shown_in_no_frame_of_another(world: World) -> None:
+    """Else somebody's click could be led to a switch."""
+    async with world.page.http.get(world.page.origin) as answer:
+        assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+
+
 async def test_a_bot_that_does_not_come_up_at_first_ends_the_sandbox(redis_url: str) -> None:
     """With the bot's own code and not with a traceback."""
     environment = {**os.environ, "DATABASE_URL": "", "REDIS_URL": redis_url}

@@ -61,7 +61,7 @@ class Surroundings:
         await asyncio.to_thread(self.redis.stop)
 
     async def start_redis(self) -> None:
-        self.redis = await asyncio.to_thread(Redis.start, self.redis.port)
+        self.redis = await asyncio.to_thread(Redis.start, self.redis.port, self.redis.password)
 
 
 @pytest.fixture(scope="module")
