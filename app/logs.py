@@ -8,13 +8,17 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
+import asyncpg
 import sentry_sdk
 import structlog
+from aiogram.exceptions import ClientDecodeError
 from aiohttp.http_exceptions import HttpProcessingError
+from pydantic import ValidationError
 from sentry_sdk.integrations.atexit import AtexitIntegration
 from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -23,6 +27,11 @@ from app.settings import Settings
 
 type Blot = Callable[[str], str]
 
+LINE_LIMIT = 8000
+"""No line is longer, in bytes: what reads lines cuts them, or drops them."""
+
+_VALUE_LIMITS = (2000, 500, 100)
+"""Letters of one value; the first at which the line fits is taken."""
 _PROOF = re.compile(r"(?<=proof=)[0-9a-f]+")
 _SENT_TO_SENTRY = (
     "generation_id",
@@ -54,7 +63,7 @@ def configure(settings: Settings) -> None:
     if settings.sentry_dsn:
         _init_sentry(settings, blot)
         shared.append(_send_error)
-    shared.append(structlog.processors.format_exc_info)
+    shared.append(structlog.processors.ExceptionRenderer(_trace))
     render: Processor = structlog.processors.JSONRenderer(ensure_ascii=False)
     if settings.log_format == "console":
         render = structlog.dev.ConsoleRenderer(
@@ -73,8 +82,7 @@ def configure(settings: Settings) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                render,
-                lambda _logger, _method, line: blot(str(line)),
+                _line(render, blot),
             ],
         )
     )
@@ -84,6 +92,71 @@ def configure(settings: Settings) -> None:
     logging.getLogger("aiohttp.server").addFilter(_is_ours)
     for noisy in ("aiogram.event", "urllib3", "PIL", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _line(render: Processor, blot: Blot) -> Processor:
+    """Renders an event as a text of at most LINE_LIMIT bytes without secrets."""
+
+    def line(logger: WrappedLogger, method: str, event: EventDict) -> str:
+        # Before anything is cut: half a secret would not be found any more
+        blotted = _blotted(dict(event), blot)
+        for limit in _VALUE_LIMITS:
+            shortened = {name: _shortened(value, limit) for name, value in blotted.items()}
+            text = blot(str(render(logger, method, shortened)))
+            if len(text.encode()) <= LINE_LIMIT:
+                return text
+        bare = {name: _shortened(blotted[name], 100) for name in ("event", "level", "timestamp") if name in blotted}
+        return blot(str(render(logger, method, {**bare, "cut": True})))
+
+    return line
+
+
+def _shortened(value: Any, limit: int) -> Any:
+    """The value where its text has at most `limit` letters, else its two ends: of a stack the last lines tell most."""
+    if value is None or isinstance(value, int | float):
+        return value
+    text = value if isinstance(value, str) else str(value)
+    if len(text) <= limit:
+        return value
+    return f"{text[: limit // 3]} …[{len(text) - limit} letters]… {text[limit // 3 - limit :]}"
+
+
+def _trace(exc_info: structlog.typing.ExcInfo) -> str:
+    """The stacks of an exception and of what caused it, and what each says without anybody's words."""
+    return "\n".join(
+        "".join([*traceback.format_tb(error.__traceback__), f"{type(error).__qualname__}: {said(error)}"])
+        for error in reversed(list(_chain(exc_info[1])))
+    )
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and what was behind it, newest first; of a group, each of its errors."""
+    seen = set[int]()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        if isinstance(error, BaseExceptionGroup):
+            for inner in error.exceptions:
+                yield from _chain(inner)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def said(error: BaseException) -> str:
+    """What an error says of itself, without the data that it met: that may be a person's description.
+
+    asyncpg puts PostgreSQL's DETAIL (a whole row) into its texts, and quotes values that do not fit; pydantic quotes
+    what it could not read, and aiogram an answer that it could not.
+    """
+    if isinstance(error, asyncpg.DataError):
+        return "withheld, it quotes values"
+    if isinstance(error, asyncpg.PostgresError):
+        return str(error.args[0]) if error.args else ""
+    if isinstance(error, ValidationError):
+        faults = error.errors(include_url=False, include_input=False, include_context=False)
+        return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['type']}" for fault in faults)
+    if isinstance(error, ClientDecodeError):
+        return f"an answer that cannot be read: {type(error.original).__name__}"
+    return str(error)
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
@@ -99,6 +172,8 @@ def blotter(settings: Settings) -> Blot:
         telegram_secret(settings.webhook_secret.get_secret_value()),
         base64.b64encode(shop.encode()).decode(),
     )
+    # A password in an address is percent-encoded there, and decoded wherever it is used
+    plain += tuple(word for word in map(unquote, settings.secrets) if len(word) >= 8)
     spelled = {spelling for secret in plain for spelling in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1])}
     # The longest first: one may be a part of another
     secrets = sorted(spelled, key=len, reverse=True)
@@ -123,8 +198,17 @@ def _init_sentry(settings: Settings, blot: Blot) -> None:
         include_local_variables=False,
         max_request_body_size="never",
         max_breadcrumbs=0,
-        before_send=lambda event, _hint: _blotted(event, blot),
+        before_send=lambda event, hint: _blotted(_without_data(event, hint), blot),
     )
+
+
+def _without_data(event: Any, hint: dict[str, Any]) -> Any:
+    """Sentry's event with what `said` leaves of each error's text."""
+    if raised := hint.get("exc_info"):
+        texts = {str(error): said(error) for error in _chain(raised[1])}
+        for entry in event.get("exception", {}).get("values", []):
+            entry["value"] = texts.get(entry.get("value"), "withheld")
+    return event
 
 
 def _blotted(value: Any, blot: Blot) -> Any:

@@ -26,7 +26,6 @@ async def register_telegram(
     while True:
         try:
             me = await bot.me()
-            dispatcher.workflow_data["bot_name"] = me.username or ""
             await bot.set_webhook(
                 settings.telegram_webhook_url,
                 secret_token=secret,

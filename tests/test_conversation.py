@@ -6,12 +6,15 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any
 
+import aiohttp
 import pytest
+from aiogram import Bot
 from PIL import Image
 from redis.asyncio import Redis
 
 from app.catalog import PROMPT_LIMIT
-from tests.world import World, photograph, world
+from app.proofs import telegram_secret
+from tests.world import World, photograph, services, serving, world
 
 PICTURE = "Здесь нужна картинка"
 VIDEO = "Видео я не умею"
@@ -298,6 +301,49 @@ async def test_a_group_gets_a_link_to_the_private_chat(bot: World) -> None:
     [call] = bot.telegram.called("sendMessage")
     assert re.search(r"https://t\.me/\w+", call.body)
     assert "-100" in call.body
+
+
+async def test_a_groups_talk_before_the_bot_knows_its_name_is_passed_over(
+    database_url: str, redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """getMe is not answered yet: no error, no word into the group, no person made of it; the link comes once it is."""
+    async with services(database_url, redis_url) as bot:
+        bot.telegram.fault("getMe", times=1000, status=502)
+        group = {"id": -100, "type": "supergroup", "title": "Друзья"}
+        sender = {"id": 5, "is_bot": False, "first_name": "Б"}
+        about = {"message_id": 1, "date": 0, "chat": group, "from": sender}
+        async with serving(bot):
+            await bot.telegram.wait_for(lambda: bot.telegram.called("getMe"))
+            headers = {
+                "X-Telegram-Bot-Api-Secret-Token": telegram_secret(bot.settings.webhook_secret.get_secret_value())
+            }
+            url = f"{bot.settings.public_url}/telegram/webhook"
+            async with aiohttp.ClientSession(headers=headers) as client:
+
+                async def post(text: str) -> tuple[int, str]:
+                    async with client.post(url, json={"update_id": 1, "message": {**about, "text": text}}) as answer:
+                        return answer.status, await answer.text()
+
+                assert await post("просто разговор") == (200, "{}")
+                assert (await post("/photo"))[0] == 503
+                bot.telegram.heal()
+                status, said = await post("/photo")
+                assert (status, "https://t.me/" in said) == (200, True)
+        assert bot.telegram.called("sendMessage") == []
+        assert "update.failed" not in caplog.text
+        assert await bot.db.fetchval("SELECT count(*) FROM users") == 0
+
+
+async def test_a_bug_in_a_group_is_no_apology_into_it(bot: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other people's talk is not where the bot says that it is broken."""
+
+    async def broken(*_: Any) -> None:
+        raise ZeroDivisionError("a bug of the tests")
+
+    monkeypatch.setattr(Bot, "me", broken)
+    group = {"id": -100, "type": "group", "title": "Друзья"}
+    await bot.person().send_raw({"chat": group, "text": "/photo"})
+    assert bot.telegram.called("sendMessage") == []
 
 
 async def test_forget_wipes_what_was_ordered_and_keeps_the_ledger(bot: World) -> None:

@@ -3,6 +3,7 @@
 import ast
 import asyncio
 import base64
+import io
 import json
 import logging
 import re
@@ -11,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import asyncpg
 import pytest
 import sentry_sdk
 import structlog
+from aiogram.exceptions import ClientDecodeError
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from pydantic import BaseModel
 
 from app import logs
 from app.proofs import callback_url, telegram_secret
@@ -132,10 +136,105 @@ def test_a_secret_is_blotted_in_every_spelling() -> None:
         telegram_secret("a-webhook-secret-nobody-may-see-0123"),
         "/gen/callback?generation=1&proof=0123456789abcdef",
         "a%20hidden%2Fpassword",
+        "password: a hidden/password",
     ):
         blotted = blot(text)
         assert "***" in blotted
         assert not re.search(r"nobody|quoted|hidden|0123|[0-9a-f]{32}|[A-Za-z0-9+/]{20}", blotted), blotted
+
+
+@pytest.fixture
+def written() -> Iterator[io.StringIO]:
+    """What the bot's own logging writes while the test runs."""
+    root = logging.getLogger()
+    before, level, structure = root.handlers[:], root.level, structlog.get_config()
+    logs.configure(_settings())
+    stream = io.StringIO()
+    [handler] = root.handlers
+    assert isinstance(handler, logging.StreamHandler)
+    handler.setStream(stream)
+    yield stream
+    root.handlers[:] = before
+    root.setLevel(level)
+    structlog.configure(**structure)
+
+
+@pytest.mark.parametrize("shape", ["a field", "the event", "many fields", "a structure", "quotes", "a stack"])
+def test_no_line_is_longer_than_eight_kilobytes(written: io.StringIO, shape: str) -> None:
+    """Whatever a proxy or a person sends: the line is still JSON, names its event, and shows no piece of a secret."""
+    token = _settings().bot_token.get_secret_value()
+    page = "<html>" + "страница" * 25_000
+    log = structlog.get_logger("a")
+    match shape:
+        case "a field":
+            # The secret lies where the value is cut
+            log.warning("telegram.not_registered", error="x" * 655 + token + page)
+        case "the event":
+            logging.getLogger("library").error("%s", page)
+        case "many fields":
+            log.warning("telegram.not_registered", **{f"field{number}": page for number in range(300)})
+        case "a structure":
+            log.warning("telegram.not_registered", error={"body": [page]})
+        case "quotes":
+            log.warning("telegram.not_registered", error='"\\' * 100_000)
+        case "a stack":
+            try:
+                raise RuntimeError(page)
+            except RuntimeError:
+                log.exception("telegram.not_registered")
+    [line] = written.getvalue().splitlines()
+    assert len(line.encode()) <= 8000
+    assert json.loads(line)["event"].startswith(("telegram.not_registered", "<html>"))
+    assert "nobody" not in line
+    assert "77:a-" not in line
+
+
+class _Described(BaseModel):
+    prompt: int
+
+
+async def test_no_description_is_in_a_line(written: io.StringIO, database_url: str) -> None:
+    """Neither from PostgreSQL's DETAIL nor from a value that did not fit, was no number, or was an odd answer."""
+    prompt = "кот-из-описания"
+    log = structlog.get_logger("a")
+    db = await asyncpg.connect(database_url)
+
+    async def row() -> None:
+        await db.execute("INSERT INTO outbox (chat_id, kind, ref) VALUES (1, NULL, $1)", prompt)
+
+    async def value() -> None:
+        await db.execute("SELECT $1::integer", prompt)
+
+    async def text() -> None:
+        await db.execute(f"SELECT '{prompt}'::integer")
+
+    async def model() -> None:
+        _Described.model_validate({"prompt": prompt})
+
+    async def answer() -> None:
+        raise ClientDecodeError("Failed to decode object", ValueError(prompt), {"text": prompt})
+
+    async def behind() -> None:
+        try:
+            await row()
+        except asyncpg.PostgresError as error:
+            raise RuntimeError("a bug") from error
+
+    async def among() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(row())
+
+    for broken in (row, value, text, model, answer, behind, among):
+        try:
+            await broken()
+        except Exception:
+            log.exception("update.failed", update_id=7)
+    await db.close()
+    lines = written.getvalue()
+    assert lines.count("update.failed") == 7
+    assert prompt not in lines
+    assert lines.count("NotNullViolationError") == 3
+    assert lines.count("test_logs.py") >= 7
 
 
 async def test_sentry_gets_the_error_and_its_ids_and_no_word_of_anybody() -> None:
@@ -156,7 +255,10 @@ async def test_sentry_gets_the_error_and_its_ids_and_no_word_of_anybody() -> Non
         try:
             prompt = "a cat in a local variable"
             try:
-                raise RuntimeError(f"http://api/bot{settings.bot_token.get_secret_value()}/getFile")
+                try:
+                    raise asyncpg.DataError(f"invalid input for query argument $1: '{prompt}'")
+                except asyncpg.DataError as error:
+                    raise RuntimeError(f"http://api/bot{settings.bot_token.get_secret_value()}/getFile") from error
             except RuntimeError as error:
                 written = {"update_id": 7, "detail": prompt, "user_id": 4711}
                 structlog.get_logger("a").error("update.failed", exc_info=error, **written)
@@ -176,7 +278,10 @@ async def test_sentry_gets_the_error_and_its_ids_and_no_word_of_anybody() -> Non
         assert hidden not in told
     event = json.loads(told.splitlines()[2])
     assert event["breadcrumbs"]["values"] == []
-    assert prompt not in json.dumps({**event, "exception": None})
+    # The line of the test that raises is a line of source like any other
+    said = [entry["value"] for entry in event["exception"]["values"]]
+    assert len(said) == 2
+    assert prompt not in json.dumps({**event, "exception": said})
 
 
 def _logged() -> dict[str, set[str]]:

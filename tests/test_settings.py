@@ -103,6 +103,7 @@ def test_every_address_that_postgresql_takes_is_taken(environment: pytest.Monkey
     ("name", "value", "said"),
     [
         ("WEBHOOK_SECRET", "short", "must have at least 32 characters"),
+        ("METRICS_TOKEN", "fifteen-letters", "must have at least 16 characters, or be empty"),
         ("GEN_API_KEY", "a key", "holds a space or a letter that no key has: copy it again"),
         ("YOOKASSA_OAUTH_TOKEN", "ключ", "holds a space or a letter that no key has: copy it again"),
         ("YOOKASSA_SECRET_KEY", " ", "is required"),

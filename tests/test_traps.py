@@ -195,6 +195,16 @@ async def test_only_what_has_a_handler_is_asked_for(bot: World) -> None:
     assert bot.telegram.webhook["secret_token"]
 
 
+async def test_previews_of_links_are_switched_off_once(bot: World) -> None:
+    """The old field beside the new one would be two words on the same thing; the Bot API names one of them."""
+    person = bot.person()
+    await person.send_text("/start")
+    await person.press((await bot.card(person)).id, "512x512")
+    sent = [call.body for call in bot.telegram.calls if call.route in ("sendMessage", "editMessageText")]
+    assert len(sent) >= 3
+    assert [body for body in sent if "disable_web_page_preview" in body or "is_disabled" not in body] == []
+
+
 async def test_parallel_updates_of_one_person_are_handled_one_after_another(bot: World) -> None:
     """Picture and description posted at the same instant both end on one card, ten times of ten."""
     for number in range(100, 110):

@@ -5,9 +5,10 @@ from typing import Any
 
 import structlog
 from aiogram import BaseMiddleware, Bot, Router
+from aiogram.enums import ChatType
 from aiogram.exceptions import TelegramBadRequest, TelegramForbiddenError
 from aiogram.methods import AnswerCallbackQuery, SendMessage
-from aiogram.types import CallbackQuery, ErrorEvent, Message, TelegramObject, User
+from aiogram.types import CallbackQuery, Chat, ErrorEvent, Message, TelegramObject, User
 
 from app import texts
 from app.catalog import WELCOME_CREDITS
@@ -36,7 +37,9 @@ class Acquaintance(BaseMiddleware):
         data: dict[str, Any],
     ) -> Any:
         person: User | None = data.get("event_from_user")
-        if person is not None and not person.is_bot:
+        chat: Chat | None = data.get("event_chat")
+        # Talk in a group is no contact, and whoever has blocked the bot may talk there all day
+        if person is not None and not person.is_bot and chat is not None and chat.type == ChatType.PRIVATE:
             async with connection(self._pool) as conn:
                 touched = await users.touch(conn, person.id)
             if touched.created:
@@ -48,7 +51,7 @@ class Acquaintance(BaseMiddleware):
 
 @router.errors()
 async def error(event: ErrorEvent, bot: Bot, metrics: Metrics) -> Any:
-    """Re-raises what Telegram should send again; apologises for everything else."""
+    """Re-raises what Telegram should send again; apologises for everything else, in private."""
     exception, update = event.exception, event.update
     if isinstance(exception, INFRASTRUCTURE):
         raise exception
@@ -59,7 +62,7 @@ async def error(event: ErrorEvent, bot: Bot, metrics: Metrics) -> Any:
     metrics.update_bugs.inc()
     if update.callback_query:
         return AnswerCallbackQuery(callback_query_id=update.callback_query.id, text=texts.APOLOGY)
-    if update.message:
+    if update.message and update.message.chat.type == ChatType.PRIVATE:
         try:
             await bot.send_message(update.message.chat.id, texts.APOLOGY)
         except (TelegramBadRequest, TelegramForbiddenError) as failure:

@@ -1,6 +1,6 @@
 """/start, /help, /cancel, /forget: the ways in and out."""
 
-from aiogram import F, Router
+from aiogram import Bot, F, Router
 from aiogram.enums import ChatMemberStatus, ChatType
 from aiogram.filters import Command, CommandStart
 from aiogram.fsm.context import FSMContext
@@ -16,11 +16,12 @@ router = Router(name="start")
 
 
 @router.message(F.chat.type != ChatType.PRIVATE)
-async def in_a_group(message: Message, bot_name: str) -> SendMessage | None:
+async def in_a_group(message: Message, bot: Bot) -> SendMessage | None:
     """A group gets a link to the private chat, when somebody talks to the bot."""
     if not (message.text or "").startswith("/"):
         return None
-    return message.answer(texts.GROUP.format(bot=bot_name))
+    me = await bot.me()
+    return message.answer(texts.GROUP.format(bot=me.username))
 
 
 @router.message(CommandStart(magic=F.args != "success"))
