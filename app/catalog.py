@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta, timezone
 
 PRICE = 2
 """Credits a picture costs."""
@@ -11,6 +12,9 @@ WELCOME_CREDITS = 10
 
 SUBSCRIPTION_DAYS = 30
 """Days of subscription with every plan, whichever it was: a paid plan may have left the catalogue meanwhile."""
+
+MOSCOW = timezone(timedelta(hours=3))
+"""The zone of the days that people are told."""
 
 PROMPT_LIMIT = 2000
 """Characters of a description: it fits into one Telegram message together with the card."""

@@ -1,13 +1,11 @@
 """Every button a person sees, and the callback data behind it (64 bytes at most)."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from aiogram.filters.callback_data import CallbackData
 from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
 from pydantic import Field
 
 from app.catalog import MODELS, PLANS, PRICE, SIZES, Plan
+from app.notices import Notice, PaymentCanceled, PaymentLink, PaymentSucceeded
 from app.texts import credits_text, plan_title, roubles
 
 BUY = "buy"
@@ -82,11 +80,13 @@ def pay(url: str, plan: Plan) -> InlineKeyboardMarkup:
     return InlineKeyboardMarkup(inline_keyboard=[[button]])
 
 
-def owed(kind: str, payload: Mapping[str, Any]) -> InlineKeyboardMarkup | None:
+def owed(notice: Notice) -> InlineKeyboardMarkup | None:
     """The buttons of a message of the outbox."""
-    if kind == "payment_link":
-        button = InlineKeyboardButton(text="Оплатить", url=str(payload["url"]))
-        return InlineKeyboardMarkup(inline_keyboard=[[button]])
-    if kind == "payment_succeeded":
-        return resume()
-    return buy() if kind == "payment_canceled" else None
+    match notice:
+        case PaymentLink():
+            return InlineKeyboardMarkup(inline_keyboard=[[InlineKeyboardButton(text="Оплатить", url=notice.url)]])
+        case PaymentSucceeded():
+            return resume()
+        case PaymentCanceled():
+            return buy()
+    return None

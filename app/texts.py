@@ -1,11 +1,10 @@
 """Every sentence a person sees, in Russian, as Telegram HTML. What people wrote themselves is escaped here."""
 
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime
 from html import escape
-from typing import Any
 
-from app.catalog import MODELS, PLANS, PRICE, PROMPT_LIMIT, WELCOME_CREDITS, Plan
+from app.catalog import MODELS, MOSCOW, PLANS, PRICE, PROMPT_LIMIT, WELCOME_CREDITS, Plan
+from app.notices import Difference
 
 _FORMS = ("кредит", "кредита", "кредитов")
 _ONE, _FEW, _MANY = range(3)
@@ -29,12 +28,14 @@ def roubles(kopecks: int) -> str:
     return f"{whole},{rest:02d} ₽" if rest else f"{whole} ₽"
 
 
-_MOSCOW = timezone(timedelta(hours=3))
-
-
 def day(instant: datetime) -> str:
     """The day of an instant in Moscow, as dd.mm.yyyy."""
-    return instant.astimezone(_MOSCOW).strftime("%d.%m.%Y")
+    return date_text(instant.astimezone(MOSCOW).date())
+
+
+def date_text(day: date) -> str:
+    """A day of the calendar, as dd.mm.yyyy."""
+    return day.strftime("%d.%m.%Y")
 
 
 COMMANDS = {
@@ -145,13 +146,10 @@ _FAILURES = {
 }
 
 
-def order_failed(payload: Mapping[str, Any]) -> str:
+def order_failed(reason: str, price: int, balance: int) -> str:
     """An order that came to nothing; the one message that speaks of credits coming back."""
-    why = _FAILURES.get(str(payload["reason"]), _FAILURES["provider"])
-    return (
-        f"😔 {why}\n\nКредиты возвращены ({payload['price']}), на балансе {credits_text(payload['balance'])}. "
-        "Попробовать снова — /photo"
-    )
+    why = _FAILURES.get(reason, _FAILURES["provider"])
+    return f"😔 {why}\n\nКредиты возвращены ({price}), на балансе {credits_text(balance)}. Попробовать снова — /photo"
 
 
 def status(balance: int, plan: str | None, until: str | None) -> str:
@@ -194,43 +192,63 @@ def payment_state(status: str | None) -> str:
     return states.get(status, "Платёж ещё не подтверждён. Как только ЮKassa подтвердит его, я напишу сюда.")
 
 
-def _payment_link(payload: Mapping[str, Any]) -> str:
-    title = plan_title(PLANS.get(payload["plan"]), payload["plan"])
-    return f"Ссылка для оплаты готова ({title}). Оплатить можно в течение часа."
+def payment_link(plan: str) -> str:
+    """A link that nobody waited for any more."""
+    return f"Ссылка для оплаты готова ({plan_title(PLANS.get(plan), plan)}). Оплатить можно в течение часа."
 
 
-def _payment_succeeded(payload: Mapping[str, Any]) -> str:
+def payment_succeeded(credits: int, balance: int, until: date) -> str:
+    """Credits that were bought; `until` is the last day of the subscription."""
     return (
-        f"✅ Оплата прошла: добавлено {credits_text(payload['credits'])}. "
-        f"Теперь у вас {credits_text(payload['balance'])}. Подписка действует по {payload['until']}.\n"
+        f"✅ Оплата прошла: добавлено {credits_text(credits)}. "
+        f"Теперь у вас {credits_text(balance)}. Подписка действует по {date_text(until)}.\n"
         "Рисовать — /photo"
     )
 
 
-def _payment_canceled(payload: Mapping[str, Any]) -> str:
-    late = payload.get("reason") == "expired_on_confirmation"
-    why = "Срок оплаты истёк" if late else "Платёж отменён"
-    return f"{why} ({plan_title(PLANS.get(payload['plan']), payload['plan'])}). Деньги не списаны."
+def payment_canceled(plan: str, reason: str) -> str:
+    """A payment that nothing came of; `reason` is YooKassa's word."""
+    why = "Срок оплаты истёк" if reason == "expired_on_confirmation" else "Платёж отменён"
+    return f"{why} ({plan_title(PLANS.get(plan), plan)}). Деньги не списаны."
 
 
-def _payment_refunded(payload: Mapping[str, Any]) -> str:
-    end = " Подписка по этому платежу закончена." if payload["full"] else ""
-    return (
-        f"Возврат денег по платежу: списано {credits_text(payload['taken'])}, "
-        f"на балансе {credits_text(payload['balance'])}.{end}"
-    )
+def payment_refunded(taken: int, balance: int, full: bool) -> str:
+    """Credits that a refund took back."""
+    end = " Подписка по этому платежу закончена." if full else ""
+    return f"Возврат денег по платежу: списано {credits_text(taken)}, на балансе {credits_text(balance)}.{end}"
 
 
-def _alert(payload: Mapping[str, Any]) -> str:
-    return f"⚠️ {escape(str(payload['text']))}"
+def alert(text: str) -> str:
+    """What the operators are told."""
+    return f"⚠️ {escape(text)}"
 
 
-OWED: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
-    "order_failed": order_failed,
-    "payment_link": _payment_link,
-    "payment_succeeded": _payment_succeeded,
-    "payment_canceled": _payment_canceled,
-    "payment_refunded": _payment_refunded,
-    "alert": _alert,
-}
-"""How a message of the outbox reads, by its kind (the picture itself aside)."""
+def alert_checkout_refused(status: int) -> str:
+    """YooKassa makes no payment."""
+    return alert(f"ЮKassa отвечает {status} на создание платежа: проверьте ключи и настройки чеков.")
+
+
+def alert_payment_in_review(payment: str, difference: Difference, kopecks: int, currency: str) -> str:
+    """A paid payment that is not the one that was ordered."""
+    what = {
+        Difference.AMOUNT: f"сумма {roubles(kopecks)} {currency}",
+        Difference.SHOP: "другой магазин",
+        Difference.TEST: "тестовый платёж",
+        Difference.NOT_TEST: "не тестовый платёж",
+    }[difference]
+    return alert(f"Платёж {payment} оплачен, но отличается: {what}. Ничего не начислено.")
+
+
+def alert_payment_late(payment: str, status: str) -> str:
+    """A payment that was paid after it had ended."""
+    return alert(f"Платёж {payment} оплачен, хотя уже закрыт ({status}). Ничего не начислено.")
+
+
+def alert_provider_refuses(status: int) -> str:
+    """gen-api refuses us as customers."""
+    return alert(f"gen-api отвечает {status}: заказы остановлены, проба раз в 30 с. Проверьте ключ и баланс.")
+
+
+def alert_picture_refused(order: str) -> str:
+    """A result that Telegram takes in no form."""
+    return alert(f"Telegram не принял картинку заказа {order}, кредиты отданы назад.")

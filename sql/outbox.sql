@@ -1,13 +1,14 @@
 -- name: put
--- Owes a message; refuses (no row) one that is owed or was sent already.
-INSERT INTO outbox (chat_id, kind, ref, payload, urgent)
-VALUES ($1, $2, $3, $4::jsonb, $5)
+-- Owes a message; refuses (no row) one that is owed or was sent already. `urgent` is for the version before.
+INSERT INTO outbox (chat_id, kind, ref, payload, priority, urgent)
+VALUES ($1, $2, $3, $4::jsonb, $5::smallint, $5::smallint = 0)
 ON CONFLICT (kind, ref) DO NOTHING
 RETURNING id;
 
 -- name: claim
--- Leases messages that are due, results first and one a chat; none while Telegram has told the bot to wait, and none
--- for the chats in $3, which were written to just now. Passes over those that another worker is taking.
+-- Leases messages that are due, by priority and one a chat; none while Telegram has told the bot to wait, none for the
+-- chats in $3, which were written to just now, and none of a kind that is not among $4: a newer version may have put it.
+-- Passes over those that another worker is taking.
 UPDATE outbox
 SET attempt = attempt + 1, due_at = now() + make_interval(secs => $2)
 WHERE id IN (
@@ -16,17 +17,18 @@ WHERE id IN (
       AND NOT EXISTS (SELECT FROM pauses WHERE service = 'telegram' AND until > now())
       AND id IN (
         SELECT id FROM (
-            SELECT id, row_number() OVER (PARTITION BY chat_id ORDER BY urgent DESC, due_at, id) AS place
+            SELECT id, row_number() OVER (PARTITION BY chat_id ORDER BY priority, due_at, id) AS place
             FROM (
-                SELECT id, chat_id, urgent, due_at FROM outbox
+                SELECT id, chat_id, priority, due_at FROM outbox
                 WHERE status = 'pending' AND due_at <= now() AND chat_id <> ALL ($3::bigint[])
-                ORDER BY urgent DESC, due_at
+                  AND kind = ANY ($4::text[])
+                ORDER BY priority, due_at
                 LIMIT 500
             ) AS due
         ) AS placed
         WHERE place = 1
       )
-    ORDER BY urgent DESC, due_at
+    ORDER BY priority, due_at
     LIMIT $1
     FOR UPDATE SKIP LOCKED
 )

@@ -9,6 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from app.flood import Flood, MemoryFlood, RedisFlood, Verdict
+from app.notices import KINDS, OldAlert
 from app.repo import outbox
 from app.settings import Settings
 from tests.world import World, world
@@ -119,7 +120,7 @@ async def test_a_429_pauses_the_whole_bot_and_results_go_first_after_it(database
         await _until(bot.db, "SELECT count(*) FROM pauses WHERE until > now()")
         others = [bot.person(number) for number in range(100, 130)]
         for other in others:
-            await outbox.put(bot.db, other.id, "alert", f"{other.id}", {"text": "давно ждёт"})
+            await outbox.put(bot.db, other.id, OldAlert("1", "давно ждёт"))
         await bot.db.execute("UPDATE outbox SET due_at = now() - interval '1 minute' WHERE kind = 'alert'")
         await bot.says(person, lambda message: message.photo)
         for other in others:
@@ -134,12 +135,12 @@ async def test_a_chat_gets_one_message_at_a_time(database_url: str) -> None:
     db = await asyncpg.connect(database_url)
     for chat_id in (5, 5, 5, 6):
         ref = await db.fetchval("SELECT count(*)::text FROM outbox")
-        await outbox.put(db, chat_id, "alert", ref, {"text": "слово"})
-    assert [message.chat_id for message in await outbox.claim(db, 8, 60, [6])] == [5]
+        await outbox.put(db, chat_id, OldAlert(ref, "слово"))
+    assert [message.chat_id for message in await outbox.claim(db, 8, 60, [6], KINDS)] == [5]
     await outbox.pause(db, 3600)
-    assert await outbox.claim(db, 8, 60, []) == []
+    assert await outbox.claim(db, 8, 60, [], KINDS) == []
     await db.execute("UPDATE pauses SET until = now()")
-    assert sorted(message.chat_id for message in await outbox.claim(db, 8, 60, [])) == [5, 6]
+    assert sorted(message.chat_id for message in await outbox.claim(db, 8, 60, [], KINDS)) == [5, 6]
     await db.close()
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
+from app.notices import PaymentInReview
 from sandbox.people import Person
 from tests.world import World, world
 
@@ -63,7 +64,7 @@ async def test_a_payment_of_another_shop_goes_to_review_with_one_alert(bot: Worl
     await asyncio.gather(*(bot.yookassa.notify(payment) for _ in range(10)))
     assert await bot.credits(person) == 10
     assert await bot.db.fetchval("SELECT status FROM payments") == "review"
-    alerts = await bot.db.fetch("SELECT chat_id FROM outbox WHERE kind = 'alert'")
+    alerts = await bot.db.fetch("SELECT chat_id FROM outbox WHERE kind = $1", PaymentInReview.kind)
     assert [row["chat_id"] for row in alerts] == [ADMIN]
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+from app.notices import Alert
 from app.repo import outbox
 from app.repo.records import Connection
 
 
-async def alert(conn: Connection, admin_ids: Sequence[int], ref: str, text: str) -> None:
-    """Owes every operator one message about `ref`, however often it happens."""
+async def owe(conn: Connection, admin_ids: Sequence[int], alert: Alert) -> None:
+    """Owes every operator one message, however often it is put."""
     for admin_id in admin_ids:
-        await outbox.put(conn, admin_id, "alert", f"{ref}:{admin_id}", {"text": text})
+        await outbox.put(conn, admin_id, alert)

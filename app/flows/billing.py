@@ -14,11 +14,21 @@ from uuid import UUID, uuid4
 import structlog
 
 from app import texts
-from app.catalog import PLANS, SUBSCRIPTION_DAYS, Plan
+from app.catalog import MOSCOW, PLANS, SUBSCRIPTION_DAYS, Plan
 from app.clients.yookassa import DEADLINE_S, Payment, YooKassa, YooKassaRefused, YooKassaUnavailable
 from app.db import connection, transaction
-from app.flows.alerts import alert
+from app.flows import alerts
 from app.metrics import Metrics
+from app.notices import (
+    CheckoutRefused,
+    Difference,
+    PaymentCanceled,
+    PaymentInReview,
+    PaymentLate,
+    PaymentLink,
+    PaymentRefunded,
+    PaymentSucceeded,
+)
 from app.repo import credits, outbox, payments, subscriptions, users
 from app.repo.payments import NewPurchase, Purchase
 from app.repo.records import Connection, Pool
@@ -183,8 +193,7 @@ class Billing:
             async with transaction(self._pool) as conn:
                 await users.lock(conn, purchase.user_id)
                 refused = await payments.refuse(conn, purchase.id, f"refused:{error.status}")
-                text = f"ЮKassa отвечает {error.status} на создание платежа: проверьте ключи и настройки чеков."
-                await alert(conn, self._settings.admin_ids, f"checkout:{purchase.id}", text)
+                await alerts.owe(conn, self._settings.admin_ids, CheckoutRefused(str(purchase.id), error.status))
             if refused:
                 self._metrics.payments.labels("refused").inc()
             self._wake_delivery()
@@ -257,52 +266,50 @@ class Billing:
         if not await payments.link(conn, purchase.id, payment.id, url, poll_after, made_at):
             return _NOTHING
         if owed and payment.confirmation_url:
-            payload = {
-                "payment_id": str(purchase.id),
-                "plan": purchase.plan,
-                "url": payment.confirmation_url,
-            }
-            await outbox.put(conn, purchase.user_id, "payment_link", str(purchase.id), payload)
+            notice = PaymentLink(str(purchase.id), purchase.plan, payment.confirmation_url)
+            await outbox.put(conn, purchase.user_id, notice)
         return _Change("linked")
 
     async def _canceled(self, conn: Connection, purchase: Purchase, payment: Payment) -> _Change:
         reason = payment.cancel_reason or "unknown"
         if not await payments.cancel(conn, purchase.id, payment.id, reason):
             return _NOTHING
-        payload = {"plan": purchase.plan, "reason": reason}
-        await outbox.put(conn, purchase.user_id, "payment_canceled", str(purchase.id), payload)
+        await outbox.put(conn, purchase.user_id, PaymentCanceled(str(purchase.id), purchase.plan, reason))
         return _Change("canceled", reason)
 
     async def _paid(self, conn: Connection, purchase: Purchase, payment: Payment) -> _Change:
         if difference := self._difference(purchase, payment):
             if not await payments.review(conn, purchase.id, payment.id, difference):
                 return _NOTHING
-            text = f"Платёж {purchase.id} оплачен, но отличается: {difference}. Ничего не начислено."
-            await alert(conn, self._settings.admin_ids, f"review:{purchase.id}", text)
+            ref = str(purchase.id)
+            alert = PaymentInReview(ref, ref, difference, payment.amount, payment.currency)
+            await alerts.owe(conn, self._settings.admin_ids, alert)
             return _Change("review", difference)
         outcome = None
         if await payments.succeed(conn, purchase.id, payment.id):
             ref = str(purchase.id)
             balance = await credits.credit(conn, purchase.user_id, purchase.credits, "purchase", ref)
+            if balance is None:
+                raise RuntimeError("a payment was credited without having succeeded")
             until = await subscriptions.extend(conn, purchase.id, purchase.user_id, purchase.plan, SUBSCRIPTION_DAYS)
-            payload = {"credits": purchase.credits, "balance": balance, "until": texts.day(until)}
-            await outbox.put(conn, purchase.user_id, "payment_succeeded", ref, payload)
+            last_day = until.astimezone(MOSCOW).date()
+            await outbox.put(conn, purchase.user_id, PaymentSucceeded(ref, purchase.credits, balance, last_day))
             outcome = "succeeded"
         elif purchase.status not in ("succeeded", "refunded"):
-            text = f"Платёж {purchase.id} оплачен, хотя уже закрыт ({purchase.status}). Ничего не начислено."
-            await alert(conn, self._settings.admin_ids, f"late:{purchase.id}", text)
+            ref = str(purchase.id)
+            await alerts.owe(conn, self._settings.admin_ids, PaymentLate(ref, ref, purchase.status))
             return _Change("late", purchase.status)
         refund = await self._refunded(conn, purchase, payment) if payment.refunded > purchase.refunded else None
         return _Change(outcome, refund=refund)
 
-    def _difference(self, purchase: Purchase, payment: Payment) -> str | None:
+    def _difference(self, purchase: Purchase, payment: Payment) -> Difference | None:
         """What keeps a paid payment from being the one that was ordered."""
         if payment.amount != purchase.amount or payment.currency != purchase.currency:
-            return f"сумма {texts.roubles(payment.amount)} {payment.currency}"
+            return Difference.AMOUNT
         if payment.shop_id not in (None, purchase.shop_id):
-            return "другой магазин"
+            return Difference.SHOP
         if not payment.test == purchase.test == self._settings.yookassa_test:
-            return "тестовый платёж" if payment.test else "не тестовый платёж"
+            return Difference.TEST if payment.test else Difference.NOT_TEST
         return None
 
     async def _refunded(self, conn: Connection, purchase: Purchase, payment: Payment) -> _Refund | None:
@@ -319,8 +326,7 @@ class Billing:
         full = refunded == purchase.amount
         if full:
             await subscriptions.revoke(conn, purchase.id)
-        payload = {"taken": taken, "short": short, "balance": balance, "full": full}
-        await outbox.put(conn, purchase.user_id, "payment_refunded", ref, payload)
+        await outbox.put(conn, purchase.user_id, PaymentRefunded(ref, taken, short, balance, full))
         return _Refund(refunded, taken, short, full)
 
     def _tell(self, purchase: Purchase, change: _Change, source: str) -> None:

@@ -1,7 +1,6 @@
 """Delivery: what the outbox owes reaches the person, at least once, results first."""
 
 import asyncio
-import json
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
@@ -17,7 +16,7 @@ from aiogram.exceptions import (
 from aiogram.types import BufferedInputFile
 from aiogram.types import Message as Sent
 
-from app import keyboards, pictures, texts
+from app import keyboards, notices, pictures, texts
 from app.clients import genapi
 from app.clients.genapi import GenApi
 from app.clients.results import LinkDead, Results, Unreachable
@@ -77,18 +76,18 @@ class Delivery:
     async def claim(self, limit: int) -> Sequence[Message]:
         """Leases messages that are due, one a chat; none while Telegram has told the bot to wait."""
         async with connection(self._pool) as conn:
-            messages = await outbox.claim(conn, limit, LEASE_S, self._resting)
+            messages = await outbox.claim(conn, limit, LEASE_S, self._resting, notices.KINDS)
         self._resting.update(message.chat_id for message in messages)
         return messages
 
     async def deliver(self, message: Message) -> None:
         """Sends one message, or puts it off, parks it, or ends it."""
         structlog.contextvars.bind_contextvars(outbox_id=message.id, user_id=message.chat_id)
-        if message.kind == "picture":
+        if message.kind == notices.Picture.kind:
             structlog.contextvars.bind_contextvars(generation_id=message.ref)
         try:
             async with asyncio.timeout(PATIENCE_S):
-                if message.kind == "picture":
+                if message.kind == notices.Picture.kind:
                     await self._picture(message)
                 else:
                     await self._text(message)
@@ -114,13 +113,9 @@ class Delivery:
         self._wake()
 
     async def _text(self, message: Message) -> None:
-        payload = json.loads(message.payload)
+        notice = notices.read(message.kind, message.ref, message.payload)
         try:
-            await self._bot.send_message(
-                message.chat_id,
-                texts.OWED[message.kind](payload),
-                reply_markup=keyboards.owed(message.kind, payload),
-            )
+            await self._bot.send_message(message.chat_id, notice.say(texts), reply_markup=keyboards.owed(notice))
         except TelegramBadRequest as error:
             log.error("delivery.refused", kind=message.kind, error=error.message)
             await self._drop(message)

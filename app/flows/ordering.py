@@ -21,8 +21,10 @@ from app.clients import genapi
 from app.clients.genapi import GenApi, Outcome
 from app.db import connection, transaction
 from app.faults import INFRASTRUCTURE, TELEGRAM
-from app.flows.alerts import alert
+from app.flows import alerts
 from app.metrics import Metrics
+from app.notices import OrderFailed, PictureRefused, ProviderRefuses
+from app.notices import Picture as OwedPicture
 from app.pictures import Picture
 from app.proofs import callback_url
 from app.repo import breakers, credits, generations, outbox, users
@@ -242,8 +244,7 @@ class Ordering:
             await self._refund(conn, claimed.id, failed, "refused")
             opened_at = await breakers.refused(conn, PROVIDER) if status in (401, 402) else None
             if opened_at:
-                text = f"gen-api отвечает {status}: заказы остановлены, проба раз в 30 с. Проверьте ключ и баланс."
-                await alert(conn, self._settings.admin_ids, f"breaker:{opened_at}", text)
+                await alerts.owe(conn, self._settings.admin_ids, ProviderRefuses(str(opened_at), status))
         self._tell_failed(claimed.id, failed, "refused")
         if opened_at:
             log.error("breaker.opened", provider=PROVIDER, status=status)
@@ -312,7 +313,7 @@ class Ordering:
         if outcome.url is not None:
             if not await generations.complete(conn, generation_id, outcome.url, request_id):
                 return _LastWord()
-            await outbox.put(conn, user_id, "picture", str(generation_id), {}, urgent=True)
+            await outbox.put(conn, user_id, OwedPicture(str(generation_id)))
             return _LastWord(ready=True, breaker_closed=await breakers.accepted_since(conn, PROVIDER, generation_id))
         if not outcome.final:
             return _LastWord()
@@ -355,8 +356,7 @@ class Ordering:
             failed = await generations.fail_ready(conn, generation_id, reason)
             await self._refund(conn, generation_id, failed, reason)
             if failed and reason == "undeliverable":
-                text = f"Telegram не принял картинку заказа {generation_id}, кредиты отданы назад."
-                await alert(conn, self._settings.admin_ids, f"undeliverable:{generation_id}", text)
+                await alerts.owe(conn, self._settings.admin_ids, PictureRefused(picture.ref, picture.ref))
         self._tell_failed(generation_id, failed, reason)
 
     async def _refund(self, conn: Connection, generation_id: UUID, failed: Failed | None, reason: str) -> None:
@@ -366,8 +366,7 @@ class Ordering:
         balance = await credits.credit(conn, failed.user_id, failed.price, "order_refund", ref)
         if balance is None:
             raise RuntimeError("an order was refunded without having failed")
-        payload = {"reason": reason, "price": failed.price, "balance": balance}
-        await outbox.put(conn, failed.user_id, "order_failed", ref, payload)
+        await outbox.put(conn, failed.user_id, OrderFailed(ref, reason, failed.price, balance))
 
     def _tell_failed(self, generation_id: UUID, failed: Failed | None, reason: str, detail: str | None = None) -> None:
         """Tells of a failure and its refund, which were one transaction; None: somebody was there first."""

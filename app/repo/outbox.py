@@ -1,9 +1,8 @@
 """Messages owed to people."""
 
-import json
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection
 
+from app.notices import Notice
 from app.repo.queries import query
 from app.repo.records import Connection, Message
 
@@ -17,17 +16,17 @@ _PARK = query("outbox.park")
 _PURGE = query("outbox.purge")
 
 
-async def put(
-    conn: Connection, chat_id: int, kind: str, ref: str, payload: Mapping[str, Any], *, urgent: bool = False
-) -> bool:
-    """Owes a message; False when (kind, ref) is owed or was sent already."""
-    body = json.dumps(payload, ensure_ascii=False)
-    return await conn.fetchval(_PUT, chat_id, kind, ref, body, urgent) is not None
+async def put(conn: Connection, chat_id: int, notice: Notice) -> bool:
+    """Owes a message; False when its kind and ref are owed or were sent already."""
+    ref, payload = notice.ref_for(chat_id), notice.payload()
+    return await conn.fetchval(_PUT, chat_id, notice.kind, ref, payload, notice.priority) is not None
 
 
-async def claim(conn: Connection, limit: int, lease_s: float, resting: Collection[int]) -> list[Message]:
-    """Leases up to `limit` due messages for `lease_s` seconds: results first, one a chat, no chat of `resting`."""
-    return [Message(**row) for row in await conn.fetch(_CLAIM, limit, lease_s, resting)]
+async def claim(
+    conn: Connection, limit: int, lease_s: float, resting: Collection[int], kinds: Collection[str]
+) -> list[Message]:
+    """Leases up to `limit` due messages of these kinds for `lease_s` seconds: one a chat, no chat of `resting`."""
+    return [Message(**row) for row in await conn.fetch(_CLAIM, limit, lease_s, resting, list(kinds))]
 
 
 async def pause(conn: Connection, pause_s: float) -> None:

@@ -1,0 +1,268 @@
+"""Every kind of message that is owed to a person: its fields, its way into a row of the outbox and back, its sentence.
+
+A kind is named here and nowhere else in `app/`; sql/audit.sql and sql/stuck.sql name some, which a test compares.
+"""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from enum import IntEnum, StrEnum
+from typing import Any, ClassVar, Protocol, get_type_hints
+
+_DAY = "%d.%m.%Y"
+
+
+class Priority(IntEnum):
+    """What goes first: the lowest number. Broadcasts wait for everything, and are neither stuck nor overdue."""
+
+    PERSON = 0
+    """A result, or what concerns somebody's money."""
+    ALERT = 1
+    BROADCAST = 2
+
+
+class Difference(StrEnum):
+    """What keeps a paid payment from being the one that was ordered."""
+
+    AMOUNT = "amount"
+    SHOP = "shop"
+    TEST = "test"
+    """A test payment in a real shop."""
+    NOT_TEST = "not_test"
+
+
+class Words(Protocol):
+    """The sentences that notices need, from plain values; Telegram HTML."""
+
+    def order_failed(self, reason: str, price: int, balance: int) -> str: ...
+    def payment_link(self, plan: str) -> str: ...
+    def payment_succeeded(self, credits: int, balance: int, until: date) -> str: ...
+    def payment_canceled(self, plan: str, reason: str) -> str: ...
+    def payment_refunded(self, taken: int, balance: int, full: bool) -> str: ...
+    def alert(self, text: str) -> str: ...
+    def alert_checkout_refused(self, status: int) -> str: ...
+    def alert_payment_in_review(self, payment: str, difference: Difference, kopecks: int, currency: str) -> str: ...
+    def alert_payment_late(self, payment: str, status: str) -> str: ...
+    def alert_provider_refuses(self, status: int) -> str: ...
+    def alert_picture_refused(self, order: str) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Notice(ABC):
+    """A message owed to one chat; `ref` says what about: a second one of its kind about the same is not owed."""
+
+    ref: str
+    kind: ClassVar[str]
+    priority: ClassVar[Priority] = Priority.PERSON
+
+    def ref_for(self, chat_id: int) -> str:
+        """What makes it unique among its kind."""
+        return self.ref
+
+    def payload(self) -> str:
+        """Its fields as JSON, `ref` aside."""
+        own = (field.name for field in fields(self) if field.name != "ref")
+        return json.dumps({name: _plain(getattr(self, name)) for name in own}, ensure_ascii=False)
+
+    @abstractmethod
+    def say(self, words: Words) -> str:
+        """Its sentence."""
+
+
+class Alert(Notice):
+    """What the operators are told: owed to each of them."""
+
+    __slots__ = ()
+    priority = Priority.ALERT
+
+    def ref_for(self, chat_id: int) -> str:
+        return f"{self.ref}:{chat_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture(Notice):
+    """A result; `ref` is the generation. It is shown and not said."""
+
+    kind = "picture"
+
+    def say(self, words: Words) -> str:
+        """Raises NotImplementedError: a picture has no sentence."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFailed(Notice):
+    """An order that came to nothing, and its price, which went back; `ref` is the generation."""
+
+    kind = "order_failed"
+    reason: str
+    price: int
+    balance: int
+
+    def say(self, words: Words) -> str:
+        return words.order_failed(self.reason, self.price, self.balance)
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentLink(Notice):
+    """The link to pay a plan by, won when nobody waited for it any more; `ref` is the payment."""
+
+    kind = "payment_link"
+    plan: str
+    url: str
+
+    def say(self, words: Words) -> str:
+        return words.payment_link(self.plan)
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentSucceeded(Notice):
+    """Credits that were bought; `until` is the subscription's last day; `ref` is the payment."""
+
+    kind = "payment_succeeded"
+    credits: int
+    balance: int
+    until: date
+
+    def say(self, words: Words) -> str:
+        return words.payment_succeeded(self.credits, self.balance, self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentCanceled(Notice):
+    """A payment that nothing came of; `reason` is YooKassa's word, an open set; `ref` is the payment."""
+
+    kind = "payment_canceled"
+    plan: str
+    reason: str
+
+    def say(self, words: Words) -> str:
+        return words.payment_canceled(self.plan, self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRefunded(Notice):
+    """Credits that a refund took back, and those it could not take; `ref` is the payment and its kopecks refunded."""
+
+    kind = "payment_refunded"
+    taken: int
+    short: int
+    balance: int
+    full: bool
+
+    def say(self, words: Words) -> str:
+        return words.payment_refunded(self.taken, self.balance, self.full)
+
+
+@dataclass(frozen=True, slots=True)
+class OldAlert(Alert):
+    """An alert whose text is in the row, as the version before wrote it: read, and never put."""
+
+    kind = "alert"
+    text: str
+
+    def say(self, words: Words) -> str:
+        return words.alert(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutRefused(Alert):
+    """YooKassa refused to make a payment; `status` is its HTTP status."""
+
+    kind = "alert_checkout_refused"
+    status: int
+
+    def say(self, words: Words) -> str:
+        return words.alert_checkout_refused(self.status)
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentInReview(Alert):
+    """A payment was paid but is not the one that was ordered; `kopecks` and `currency` are what YooKassa says."""
+
+    kind = "alert_payment_in_review"
+    payment: str
+    difference: Difference
+    kopecks: int
+    currency: str
+
+    def say(self, words: Words) -> str:
+        return words.alert_payment_in_review(self.payment, self.difference, self.kopecks, self.currency)
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentLate(Alert):
+    """A payment was paid after it had ended as `status`."""
+
+    kind = "alert_payment_late"
+    payment: str
+    status: str
+
+    def say(self, words: Words) -> str:
+        return words.alert_payment_late(self.payment, self.status)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRefuses(Alert):
+    """gen-api refuses us as customers with `status`; no orders are taken."""
+
+    kind = "alert_provider_refuses"
+    status: int
+
+    def say(self, words: Words) -> str:
+        return words.alert_provider_refuses(self.status)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureRefused(Alert):
+    """Telegram took a result in no form; the order was refunded."""
+
+    kind = "alert_picture_refused"
+    order: str
+
+    def say(self, words: Words) -> str:
+        return words.alert_picture_refused(self.order)
+
+
+KINDS: Mapping[str, type[Notice]] = {
+    notice.kind: notice
+    for notice in (
+        Picture,
+        OrderFailed,
+        PaymentLink,
+        PaymentSucceeded,
+        PaymentCanceled,
+        PaymentRefunded,
+        OldAlert,
+        CheckoutRefused,
+        PaymentInReview,
+        PaymentLate,
+        ProviderRefuses,
+        PictureRefused,
+    )
+}
+"""What this version can send: it claims no other, as a newer one may be running beside it."""
+
+
+def read(kind: str, ref: str, payload: str) -> Notice:
+    """The notice of a row; fields that this version does not know are passed over.
+
+    Raises KeyError, ValueError or TypeError for what no version has written.
+    """
+    notice, stored = KINDS[kind], json.loads(payload)
+    hints = get_type_hints(notice)
+    own = [field.name for field in fields(notice) if field.name != "ref"]
+    return notice(ref, **{name: _READ.get(hints[name], hints[name])(stored[name]) for name in own})
+
+
+def _plain(value: Any) -> Any:
+    # A day is written as the version before does, which shows it as it is
+    return value.strftime(_DAY) if isinstance(value, date) else value
+
+
+_READ: Mapping[Any, Callable[[Any], Any]] = {
+    # A day by the calendar, which has no zone
+    date: lambda text: datetime.strptime(text, _DAY).date()  # noqa: DTZ007
+}
