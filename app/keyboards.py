@@ -6,7 +6,7 @@ from pydantic import Field
 
 from app.catalog import MODELS, PLANS, PRICE, SIZES, Plan
 from app.notices import Notice, PaymentCanceled, PaymentLink, PaymentSucceeded
-from app.texts import credits_text, plan_title, roubles
+from app.words import Words
 
 BUY = "buy"
 """Callback data of the button that leads to the plans."""
@@ -30,7 +30,7 @@ class PlanPress(CallbackData, prefix="plan"):
     plan: str
 
 
-def card(card_id: str, model: str, size: str) -> InlineKeyboardMarkup:
+def card(words: Words, card_id: str, model: str, size: str) -> InlineKeyboardMarkup:
     """The buttons of an order card; the chosen size and model are marked."""
 
     def choice(act: str, value: str, title: str, chosen: bool) -> InlineKeyboardButton:
@@ -43,50 +43,51 @@ def card(card_id: str, model: str, size: str) -> InlineKeyboardMarkup:
             [choice("model", key, entry.title, key == model) for key, entry in MODELS.items()],
             [
                 InlineKeyboardButton(
-                    text=f"✅ Нарисовать · {credits_text(PRICE)}",
+                    text=words.order_button(PRICE),
                     callback_data=CardPress(card=card_id, act="order").pack(),
                 ),
-                InlineKeyboardButton(text="❌ Отменить", callback_data=CardPress(card=card_id, act="cancel").pack()),
+                InlineKeyboardButton(
+                    text=words.cancel_button, callback_data=CardPress(card=card_id, act="cancel").pack()
+                ),
             ],
         ]
     )
 
 
-def buy() -> InlineKeyboardMarkup:
+def buy(words: Words) -> InlineKeyboardMarkup:
     """One tap to the plans."""
-    button = InlineKeyboardButton(text="Купить кредиты", callback_data=BUY)
+    button = InlineKeyboardButton(text=words.buy_button, callback_data=BUY)
     return InlineKeyboardMarkup(inline_keyboard=[[button]])
 
 
-def resume() -> InlineKeyboardMarkup:
+def resume(words: Words) -> InlineKeyboardMarkup:
     """One tap back to the order that credits were missing for."""
-    button = InlineKeyboardButton(text="Вернуться к заказу", callback_data=RESUME)
+    button = InlineKeyboardButton(text=words.resume_button, callback_data=RESUME)
     return InlineKeyboardMarkup(inline_keyboard=[[button]])
 
 
-def plans() -> InlineKeyboardMarkup:
+def plans(words: Words) -> InlineKeyboardMarkup:
     """One button a plan."""
     return InlineKeyboardMarkup(
         inline_keyboard=[
-            [InlineKeyboardButton(text=plan_title(plan, key), callback_data=PlanPress(plan=key).pack())]
-            for key, plan in PLANS.items()
+            [InlineKeyboardButton(text=words.plan(key), callback_data=PlanPress(plan=key).pack())] for key in PLANS
         ]
     )
 
 
-def pay(url: str, plan: Plan) -> InlineKeyboardMarkup:
+def pay(words: Words, url: str, plan: Plan) -> InlineKeyboardMarkup:
     """The button to YooKassa's page."""
-    button = InlineKeyboardButton(text=f"Оплатить {roubles(plan.amount)}", url=url)
+    button = InlineKeyboardButton(text=words.pay_amount_button(plan.amount), url=url)
     return InlineKeyboardMarkup(inline_keyboard=[[button]])
 
 
-def owed(notice: Notice) -> InlineKeyboardMarkup | None:
+def owed(words: Words, notice: Notice) -> InlineKeyboardMarkup | None:
     """The buttons of a message of the outbox."""
     match notice:
         case PaymentLink():
-            return InlineKeyboardMarkup(inline_keyboard=[[InlineKeyboardButton(text="Оплатить", url=notice.url)]])
+            return InlineKeyboardMarkup(inline_keyboard=[[InlineKeyboardButton(text=words.pay_button, url=notice.url)]])
         case PaymentSucceeded():
-            return resume()
+            return resume(words)
         case PaymentCanceled():
-            return buy()
+            return buy(words)
     return None

@@ -6,7 +6,7 @@ import structlog
 from aiogram import Bot, Dispatcher
 from aiogram.types import BotCommand
 
-from app import texts
+from app import words
 from app.catalog import EVENTS
 from app.clients.yookassa import YooKassa, YooKassaRefused, YooKassaUnavailable
 from app.faults import TELEGRAM
@@ -33,7 +33,7 @@ async def register_telegram(
                 drop_pending_updates=False,
             )
             await bot.set_my_commands(
-                [BotCommand(command=name, description=text) for name, text in texts.COMMANDS.items()]
+                [BotCommand(command=name, description=text) for name, text in words.of(None).commands._asdict().items()]
             )
         except TELEGRAM as error:
             log.warning("telegram.not_registered", error=repr(error), next_try_s=delay)

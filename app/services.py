@@ -19,6 +19,7 @@ from aiogram.types import LinkPreviewOptions
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from app import words
 from app.clients.genapi import GenApi
 from app.clients.results import Results
 from app.clients.yookassa import YooKassa
@@ -85,7 +86,9 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
     delivery = Delivery(pool, metrics, bot, results, gen_api, ordering, message_owed.set)
 
     dispatcher = _dispatcher(settings, redis, pool, message_owed.set)
-    dispatcher.workflow_data.update(pool=pool, ordering=ordering, billing=billing, metrics=metrics)
+    dispatcher.workflow_data.update(
+        pool=pool, ordering=ordering, billing=billing, metrics=metrics, words=words.of(None)
+    )
     stack.push_async_callback(dispatcher.storage.close)
     stack.push_async_callback(dispatcher.fsm.events_isolation.close)
     secret = telegram_secret(settings.webhook_secret.get_secret_value())

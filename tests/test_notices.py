@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 import asyncpg
 import pytest
 
-from app import notices, texts
+from app import notices, words
 from app.notices import KINDS, Alert, Difference, Notice, Priority
 from app.repo import outbox, stuck
 
@@ -43,7 +43,7 @@ async def test_a_notice_comes_back_from_its_row_and_has_its_sentence(
     assert [one.payload() for one in read] == [notice.payload()]
     assert [type(one) for one in read] == [kind]
     if kind is not notices.Picture:
-        assert notice.say(texts)
+        assert notice.say(words.of("ru"))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_row_of_the_version_before_is_understood(kind: str, payload: str, said
     """Word for word what that version wrote; a field that is not known here is passed over."""
     notice = notices.read(kind, "ref", payload)
     if said is not None:
-        assert said in notice.say(texts)
+        assert said in notice.say(words.of("ru"))
 
 
 def test_the_version_before_understands_what_is_written_now() -> None:

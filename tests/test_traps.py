@@ -9,7 +9,7 @@ import aiohttp
 import asyncpg
 import pytest
 
-from app import texts
+from app import words
 from app.db import WAIT_S
 from app.flows.ordering import Ordering
 from app.routes import telegram
@@ -131,7 +131,7 @@ async def test_a_bug_is_answered_with_an_apology_and_logged(
     card = await bot.card(person)
     monkeypatch.setattr(Ordering, "place", broken)
     press = await person.press(card.id, "✅")
-    assert [a["text"] for a in bot.telegram.answers if a["id"] == press] == [texts.APOLOGY]
+    assert [a["text"] for a in bot.telegram.answers if a["id"] == press] == [words.of("ru").apology]
     assert [call.status for call in bot.telegram.called("update") if press in call.body] == [200]
     assert "update.failed" in caplog.text
     assert await bot.credits(person) == 10

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from app import texts
+from app import words
 from app.catalog import MOSCOW, PLANS, SUBSCRIPTION_DAYS, Plan
 from app.clients.yookassa import DEADLINE_S, Payment, YooKassa, YooKassaRefused, YooKassaUnavailable
 from app.db import connection, transaction
@@ -38,6 +38,9 @@ log = structlog.get_logger()
 
 LINK_TRUSTED_S = 50 * 60
 """A link lives for about an hour; an older one is read back before it is shown again."""
+
+_RUSSIAN = words.of("ru")
+"""What a payment is for stands on a receipt of a Russian till."""
 
 CHECKOUT_PATIENCE_S = 12.0
 """A press is answered within 15 s (CONTRACT), even where a link is read back and a new one made."""
@@ -154,7 +157,7 @@ class Billing:
 
     def _body(self, payment_id: UUID, user_id: int, plan: Plan, return_url: str) -> dict[str, Any]:
         amount = {"value": f"{plan.amount // 100}.{plan.amount % 100:02d}", "currency": "RUB"}
-        description = f"{texts.credits_text(plan.credits)} для рисования картинок"
+        description = _RUSSIAN.payment_purpose(plan.credits)
         body: dict[str, Any] = {
             "amount": amount,
             "capture": True,

@@ -16,7 +16,7 @@ from aiogram.exceptions import (
 from aiogram.types import BufferedInputFile
 from aiogram.types import Message as Sent
 
-from app import keyboards, notices, pictures, texts
+from app import keyboards, notices, pictures, words
 from app.clients import genapi
 from app.clients.genapi import GenApi
 from app.clients.results import LinkDead, Results, Unreachable
@@ -45,7 +45,7 @@ CHAT_PACE_S = 1.0
 _LATER: tuple[type[Exception], ...] = (*TELEGRAM, Unreachable, genapi.Unavailable)
 
 ANNOUNCEMENT_S = 1
-"""«отправляет фото…» is given up after that; the picture does not wait for it any longer."""
+"""The note that a photo is being sent is given up after that; the picture does not wait for it any longer."""
 
 PHOTO_LIMIT = 10 * 1024 * 1024
 """What sendPhoto takes (Bot API); a larger picture goes as a document."""
@@ -115,7 +115,8 @@ class Delivery:
     async def _text(self, message: Message) -> None:
         notice = notices.read(message.kind, message.ref, message.payload)
         try:
-            await self._bot.send_message(message.chat_id, notice.say(texts), reply_markup=keyboards.owed(notice))
+            said = words.of(None)
+            await self._bot.send_message(message.chat_id, notice.say(said), reply_markup=keyboards.owed(said, notice))
         except TelegramBadRequest as error:
             log.error("delivery.refused", kind=message.kind, error=error.message)
             await self._drop(message)
@@ -211,7 +212,8 @@ class Delivery:
         if result.card_message_id is None:
             return
         try:
-            await self._bot.edit_message_text(texts.DONE, chat_id=result.user_id, message_id=result.card_message_id)
+            text = words.of(None).order_done
+            await self._bot.edit_message_text(text, chat_id=result.user_id, message_id=result.card_message_id)
         except TELEGRAM as error:
             log.info("delivery.card_not_edited", error=repr(error))
 

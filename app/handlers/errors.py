@@ -10,13 +10,13 @@ from aiogram.exceptions import TelegramBadRequest, TelegramForbiddenError
 from aiogram.methods import AnswerCallbackQuery, SendMessage
 from aiogram.types import CallbackQuery, Chat, ErrorEvent, Message, TelegramObject, User
 
-from app import texts
 from app.catalog import WELCOME_CREDITS
 from app.db import connection
 from app.faults import INFRASTRUCTURE
 from app.metrics import Metrics
 from app.repo import users
 from app.repo.records import Pool
+from app.words import Words
 
 log = structlog.get_logger()
 router = Router(name="errors")
@@ -50,7 +50,7 @@ class Acquaintance(BaseMiddleware):
 
 
 @router.errors()
-async def error(event: ErrorEvent, bot: Bot, metrics: Metrics) -> Any:
+async def error(event: ErrorEvent, bot: Bot, metrics: Metrics, words: Words) -> Any:
     """Re-raises what Telegram should send again; apologises for everything else, in private."""
     exception, update = event.exception, event.update
     if isinstance(exception, INFRASTRUCTURE):
@@ -61,23 +61,23 @@ async def error(event: ErrorEvent, bot: Bot, metrics: Metrics) -> Any:
     log.error("update.failed", exc_info=exception)
     metrics.update_bugs.inc()
     if update.callback_query:
-        return AnswerCallbackQuery(callback_query_id=update.callback_query.id, text=texts.APOLOGY)
+        return AnswerCallbackQuery(callback_query_id=update.callback_query.id, text=words.apology)
     if update.message and update.message.chat.type == ChatType.PRIVATE:
         try:
-            await bot.send_message(update.message.chat.id, texts.APOLOGY)
+            await bot.send_message(update.message.chat.id, words.apology)
         except (TelegramBadRequest, TelegramForbiddenError) as failure:
             log.info("update.no_apology", error=failure.message)
     return None
 
 
 @fallback.message()
-async def unknown_message(message: Message) -> SendMessage:
+async def unknown_message(message: Message, words: Words) -> SendMessage:
     """A command that does not exist, or a message that nothing was begun for."""
     command = (message.text or "").startswith("/")
-    return message.answer(texts.UNKNOWN_COMMAND if command else texts.START_WITH_PHOTO)
+    return message.answer(words.unknown_command if command else words.start_with_photo)
 
 
 @fallback.callback_query()
-async def unknown_button(query: CallbackQuery) -> AnswerCallbackQuery:
+async def unknown_button(query: CallbackQuery, words: Words) -> AnswerCallbackQuery:
     """Button data that means nothing here."""
-    return query.answer(texts.BUTTON_UNKNOWN, show_alert=True)
+    return query.answer(words.button_unknown, show_alert=True)

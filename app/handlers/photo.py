@@ -15,10 +15,11 @@ from aiogram.fsm.state import State, StatesGroup
 from aiogram.methods import AnswerCallbackQuery, SendMessage
 from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
 
-from app import keyboards, texts
-from app.catalog import DEFAULT_MODEL, DEFAULT_SIZE, MODELS, PROMPT_LIMIT, SIZES
+from app import keyboards
+from app.catalog import DEFAULT_MODEL, DEFAULT_SIZE, MODELS, PRICE, PROMPT_LIMIT, SIZES
 from app.flows.ordering import Card, Ordering, Placed
 from app.keyboards import CardPress
+from app.words import Words
 
 log = structlog.get_logger()
 router = Router(name="photo")
@@ -35,17 +36,17 @@ class Photo(StatesGroup):
 
 
 @router.message(Command("photo"))
-async def photo(message: Message, command: CommandObject, state: FSMContext) -> SendMessage:
+async def photo(message: Message, command: CommandObject, state: FSMContext, words: Words) -> SendMessage:
     """Begins an order, or begins it anew; takes the picture and the description that came with the command."""
     await state.set_data({})
     await state.set_state(Photo.collecting)
     if message.photo or message.document or command.args:
-        return await _collect(message, state, command.args)
-    return message.answer(texts.ASK_BOTH)
+        return await _collect(message, state, words, command.args)
+    return message.answer(words.ask_both)
 
 
 @router.message(StateFilter(Photo.collecting, Photo.card), F.photo | F.document)
-async def picture(message: Message, state: FSMContext) -> SendMessage | None:
+async def picture(message: Message, state: FSMContext, words: Words) -> SendMessage | None:
     """A picture, with its description or without; after a card it begins the next one.
 
     Of an album's later pictures only a caption is of use: under files it stands on the last one.
@@ -54,108 +55,110 @@ async def picture(message: Message, state: FSMContext) -> SendMessage | None:
     if message.media_group_id and message.media_group_id == data.get("album"):
         if data.get("prompt") or not message.caption:
             return None
-        return await _describe(message, state, {}, message.caption)
+        return await _describe(message, state, words, {}, message.caption)
     if await state.get_state() == Photo.card.state:
         await state.set_data({})
         await state.set_state(Photo.collecting)
-    return await _collect(message, state, message.caption)
+    return await _collect(message, state, words, message.caption)
 
 
 @router.message(StateFilter(Photo.collecting, Photo.card), F.text, ~F.text.startswith("/"))
-async def description(message: Message, state: FSMContext) -> SendMessage:
+async def description(message: Message, state: FSMContext, words: Words) -> SendMessage:
     """A description; on a card it replaces the one before."""
     if message.text and message.entities and message.entities[0].type == "url" and _is_link(message.text):
-        return message.answer(texts.NOT_A_PICTURE_MESSAGE)
-    return await _collect(message, state, message.text)
+        return message.answer(words.not_a_picture)
+    return await _collect(message, state, words, message.text)
 
 
 @router.message(StateFilter(Photo.collecting, Photo.card), F.video | F.animation | F.video_note)
-async def video(message: Message) -> SendMessage:
+async def video(message: Message, words: Words) -> SendMessage:
     """A video where a picture is due."""
-    return message.answer(texts.VIDEO_INSTEAD)
+    return message.answer(words.video_instead)
 
 
 @router.message(StateFilter(Photo.collecting, Photo.card), ~F.text)
-async def something_else(message: Message) -> SendMessage:
+async def something_else(message: Message, words: Words) -> SendMessage:
     """A sticker, a voice, a place on the map."""
-    return message.answer(texts.NOT_A_PICTURE_MESSAGE)
+    return message.answer(words.not_a_picture)
 
 
-async def _collect(message: Message, state: FSMContext, prompt: str | None) -> SendMessage:
+async def _collect(message: Message, state: FSMContext, words: Words, prompt: str | None) -> SendMessage:
     """Adds what this message brings, a picture it can take and the description with it."""
     found: dict[str, Any] = {}
     if message.photo or message.document:
-        refusal = _refusal(message)
+        refusal = _refusal(message, words)
         if refusal:
             return message.answer(refusal)
         document, sizes = message.document, message.photo
         found["file_id"] = document.file_id if document else sizes[-1].file_id if sizes else ""
         found["album"] = message.media_group_id
-    return await _describe(message, state, found, prompt)
+    return await _describe(message, state, words, found, prompt)
 
 
-async def _describe(message: Message, state: FSMContext, found: dict[str, Any], prompt: str | None) -> SendMessage:
+async def _describe(
+    message: Message, state: FSMContext, words: Words, found: dict[str, Any], prompt: str | None
+) -> SendMessage:
     """Stores what was found, and the description where there is one; the card or what is still missing."""
     if prompt is not None:
         text = prompt.strip()
         if len(text) > PROMPT_LIMIT:
             await state.update_data(found)
-            return message.answer(texts.LONG_PROMPT)
+            return message.answer(words.long_prompt)
         if not text and not found:
-            return message.answer(texts.EMPTY_PROMPT)
+            return message.answer(words.empty_prompt)
         if text:
             found["prompt"] = text
     data = await state.update_data(found)
-    if missing := _missing(data):
-        note = f"{texts.ALBUM}\n\n" if found.get("album") else ""
+    if missing := _missing(data, words):
+        note = f"{words.album}\n\n" if found.get("album") else ""
         return message.answer(note + missing)
-    text, markup = await _new_card(state, data)
+    text, markup = await _new_card(state, words, data)
     return message.answer(text, reply_markup=markup)
 
 
-def _missing(data: dict[str, Any]) -> str | None:
+def _missing(data: dict[str, Any], words: Words) -> str | None:
     """What to ask for before there can be a card."""
     if not data.get("file_id"):
-        return texts.ASK_PICTURE if data.get("prompt") else texts.ASK_BOTH
-    return None if data.get("prompt") else texts.ASK_PROMPT
+        return words.ask_picture if data.get("prompt") else words.ask_both
+    return None if data.get("prompt") else words.ask_prompt
 
 
-def _refusal(message: Message) -> str | None:
+def _refusal(message: Message, words: Words) -> str | None:
     """Why this file cannot be taken, as far as the update itself shows."""
     document = message.document
     if document is None:
         return None
     mime, name = (document.mime_type or "").lower(), (document.file_name or "").lower()
     if mime.startswith("video/"):
-        return texts.VIDEO_INSTEAD
+        return words.video_instead
     if mime in ("image/heic", "image/heif") or name.endswith((".heic", ".heif")):
-        return texts.HEIC_INSTEAD
+        return words.heic_instead
     if mime and not mime.startswith("image/") and mime != "application/octet-stream":
-        return texts.NOT_A_PICTURE_MESSAGE
+        return words.not_a_picture
     if (document.file_size or 0) > DOWNLOAD_LIMIT:
-        return texts.TOO_LARGE
+        return words.too_large
     return None
 
 
-async def _new_card(state: FSMContext, data: dict[str, Any]) -> tuple[str, InlineKeyboardMarkup]:
+async def _new_card(state: FSMContext, words: Words, data: dict[str, Any]) -> tuple[str, InlineKeyboardMarkup]:
     """A card of what was collected, its text and its buttons; the one before is old from here on."""
     card_id = secrets.token_urlsafe(9)
     chosen = {"model": data.get("model", DEFAULT_MODEL), "size": data.get("size", DEFAULT_SIZE)}
     await state.update_data(card=card_id, **chosen)
     await state.set_state(Photo.card)
-    text = texts.card(data["prompt"], chosen["model"], chosen["size"])
+    text = words.card(data["prompt"], MODELS[chosen["model"]].title, chosen["size"], PRICE)
     if data.get("album"):
-        text = f"{texts.ALBUM}\n\n{text}"
-    return text, keyboards.card(card_id, chosen["model"], chosen["size"])
+        text = f"{words.album}\n\n{text}"
+    return text, keyboards.card(words, card_id, chosen["model"], chosen["size"])
 
 
 @router.callback_query(F.data == keyboards.RESUME)
-async def resume(query: CallbackQuery, state: FSMContext, bot: Bot) -> AnswerCallbackQuery:
+async def resume(query: CallbackQuery, state: FSMContext, bot: Bot, words: Words) -> AnswerCallbackQuery:
     """Back to the card that credits were missing for, to what is still missing on it, or to a new order."""
     data = await state.get_data()
-    missing = _missing(data)
+    missing = _missing(data, words)
     if missing is None:
-        text, markup = await _new_card(state, data)
+        text, markup = await _new_card(state, words, data)
         await bot.send_message(query.from_user.id, text, reply_markup=markup)
     else:
         await state.set_state(Photo.collecting)
@@ -165,43 +168,43 @@ async def resume(query: CallbackQuery, state: FSMContext, bot: Bot) -> AnswerCal
 
 @router.callback_query(CardPress.filter(F.act.in_({"size", "model"})))
 async def choose(
-    query: CallbackQuery, callback_data: CardPress, state: FSMContext, ordering: Ordering, bot: Bot
+    query: CallbackQuery, callback_data: CardPress, state: FSMContext, ordering: Ordering, bot: Bot, words: Words
 ) -> AnswerCallbackQuery:
     """Marks another size or model on the card."""
     data = await state.get_data()
     if data.get("card") != callback_data.card:
-        return await _old_card(query, callback_data, ordering)
+        return await _old_card(query, callback_data, ordering, words)
     known = SIZES if callback_data.act == "size" else MODELS
     if callback_data.value not in known:
-        return query.answer(texts.BUTTON_UNKNOWN, show_alert=True)
+        return query.answer(words.button_unknown, show_alert=True)
     data = await state.update_data({callback_data.act: callback_data.value})
-    text = texts.card(data["prompt"], data["model"], data["size"])
-    markup = keyboards.card(callback_data.card, data["model"], data["size"])
+    text = words.card(data["prompt"], MODELS[data["model"]].title, data["size"], PRICE)
+    markup = keyboards.card(words, callback_data.card, data["model"], data["size"])
     await _edit(bot, query, text, markup)
     return query.answer()
 
 
 @router.callback_query(CardPress.filter(F.act == "cancel"))
 async def cancel(
-    query: CallbackQuery, callback_data: CardPress, state: FSMContext, ordering: Ordering, bot: Bot
+    query: CallbackQuery, callback_data: CardPress, state: FSMContext, ordering: Ordering, bot: Bot, words: Words
 ) -> AnswerCallbackQuery:
     """Gives the card up; nothing was debited."""
     data = await state.get_data()
     if data.get("card") != callback_data.card:
-        return await _old_card(query, callback_data, ordering)
+        return await _old_card(query, callback_data, ordering, words)
     await state.clear()
-    await _edit(bot, query, texts.CARD_CANCELLED, None)
+    await _edit(bot, query, words.card_cancelled, None)
     return query.answer()
 
 
 @router.callback_query(CardPress.filter(F.act == "order"))
 async def order(
-    query: CallbackQuery, callback_data: CardPress, state: FSMContext, ordering: Ordering, bot: Bot
+    query: CallbackQuery, callback_data: CardPress, state: FSMContext, ordering: Ordering, bot: Bot, words: Words
 ) -> AnswerCallbackQuery:
     """«✅»: one order a card, however often and from wherever it is pressed."""
     data = await state.get_data()
     if data.get("card") != callback_data.card:
-        return await _old_card(query, callback_data, ordering)
+        return await _old_card(query, callback_data, ordering, words)
     card = Card(
         callback_data.card,
         data["model"],
@@ -215,23 +218,26 @@ async def order(
         case Placed.ORDERED | Placed.ALREADY:
             await state.clear()
             if placement.outcome is Placed.ALREADY:
-                return query.answer(texts.CARD_USED)
-            await _edit(bot, query, texts.ordered(card.prompt, card.size, placement.balance), None)
-            return query.answer(texts.ORDERED_TOAST)
+                return query.answer(words.card_used)
+            await _edit(bot, query, words.ordered(card.prompt, card.size, PRICE, placement.balance), None)
+            return query.answer(words.order_accepted)
         case Placed.TOO_FEW:
-            await bot.send_message(query.from_user.id, texts.too_few(placement.balance), reply_markup=keyboards.buy())
+            text = words.too_few(placement.balance, PRICE)
+            await bot.send_message(query.from_user.id, text, reply_markup=keyboards.buy(words))
             return query.answer()
         case Placed.BUSY:
-            return query.answer(texts.DECLINED_BUSY, show_alert=True)
+            return query.answer(words.declined_busy, show_alert=True)
         case Placed.PROVIDER_DOWN:
-            await bot.send_message(query.from_user.id, texts.DECLINED_PROVIDER)
+            await bot.send_message(query.from_user.id, words.declined_provider)
             return query.answer()
 
 
-async def _old_card(query: CallbackQuery, callback_data: CardPress, ordering: Ordering) -> AnswerCallbackQuery:
+async def _old_card(
+    query: CallbackQuery, callback_data: CardPress, ordering: Ordering, words: Words
+) -> AnswerCallbackQuery:
     """A card that is no longer the conversation's: used, or of some other time."""
     used = await ordering.placed(query.from_user.id, callback_data.card)
-    return query.answer(texts.CARD_USED if used else texts.CARD_OLD, show_alert=not used)
+    return query.answer(words.card_used if used else words.card_old, show_alert=not used)
 
 
 async def _edit(bot: Bot, query: CallbackQuery, text: str, markup: InlineKeyboardMarkup | None) -> None:

@@ -14,7 +14,7 @@ from aiogram.webhook.aiohttp_server import SimpleRequestHandler
 from aiohttp import web
 from pydantic import ValidationError
 
-from app import texts
+from app import words
 from app.faults import INFRASTRUCTURE
 from app.flood import Flood, Verdict
 from app.metrics import Metrics
@@ -121,16 +121,17 @@ def _kind(update: Update) -> str:
     word = (update.message.text or update.message.caption or "").partition(" ")[0].partition("@")[0]
     if not word.startswith("/"):
         return "message"
-    return word if word.removeprefix("/") in texts.COMMANDS else "/other"
+    return word if word.removeprefix("/") in words.COMMANDS else "/other"
 
 
 def _slow_down(update: Update, verdict: Verdict) -> TelegramMethod[Any] | None:
     """A press is always answered; a message now and then, and only in a private chat."""
+    text = words.of(None).slow_down
     if update.callback_query is not None:
         query_id = update.callback_query.id
-        return AnswerCallbackQuery(callback_query_id=query_id, text=texts.SLOW_DOWN, show_alert=True)
+        return AnswerCallbackQuery(callback_query_id=query_id, text=text, show_alert=True)
     if verdict is Verdict.TELL and update.message is not None and update.message.chat.type == "private":
-        return SendMessage(chat_id=update.message.chat.id, text=texts.SLOW_DOWN)
+        return SendMessage(chat_id=update.message.chat.id, text=text)
     return None
 
 

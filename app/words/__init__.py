@@ -1,0 +1,40 @@
+"""Everything a person reads: which languages there are, and who gets which.
+
+A topic is a Protocol here (`orders.py`) and a class in each language (`ru/orders.py`, `en/orders.py`). Sentences are
+Telegram HTML; what people wrote themselves is escaped by the sentence that it stands in.
+"""
+
+from collections.abc import Mapping
+from typing import Literal, Protocol
+
+from app.words.alerts import Alerts
+from app.words.chat import Chat, Commands
+from app.words.en import English
+from app.words.orders import Orders
+from app.words.purchases import Purchases
+from app.words.ru import Russian
+
+type Language = Literal["ru", "en"]
+
+
+class Words(Chat, Orders, Purchases, Alerts, Protocol):
+    """All that the bot says, in one language."""
+
+
+_LANGUAGES: Mapping[str, Words] = {"ru": Russian(), "en": English()}
+
+COMMANDS = Commands._fields
+"""The commands of the menu, in its order."""
+
+_READ_RUSSIAN = frozenset({"ru", "be", "uk", "kk", "ky", "uz", "tg", "tk", "hy", "az"})
+
+
+def language_of(language_code: str | None) -> Language:
+    """The language for somebody whose Telegram speaks `language_code` ("pt-br"; None where it does not say)."""
+    spoken = (language_code or "ru").partition("-")[0].lower()
+    return "ru" if spoken in _READ_RUSSIAN else "en"
+
+
+def of(language: str | None) -> Words:
+    """The words of a language; the Russian ones where it is not decided yet, or is none that there are words in."""
+    return _LANGUAGES.get(language or "ru", _LANGUAGES["ru"])

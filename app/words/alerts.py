@@ -1,0 +1,28 @@
+"""What the operators are told in Telegram."""
+
+from typing import Protocol
+
+
+class Alerts(Protocol):
+    """The words of alerts."""
+
+    def alert(self, text: str) -> str:
+        """An alert by its plain text."""
+
+    def alert_provider_refuses(self, status: int) -> str:
+        """gen-api refuses order after order with an HTTP status; none is taken any more."""
+
+    def alert_picture_refused(self, order: str) -> str:
+        """Telegram took a finished picture in no way; its order was given back."""
+
+    def alert_checkout_refused(self, status: int) -> str:
+        """YooKassa refused to create a payment, with an HTTP status."""
+
+    def alert_payment_in_review(self, payment: str, difference: str, kopecks: int, currency: str) -> str:
+        """A payment was paid that is not the one that was ordered; `kopecks` and `currency` are what was paid.
+
+        `difference`: amount, shop, test (a test payment in a real shop) or not_test.
+        """
+
+    def alert_payment_late(self, payment: str, status: str) -> str:
+        """A payment was paid whose row is closed already, with that status."""

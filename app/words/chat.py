@@ -1,0 +1,36 @@
+"""The ways in and out, the commands, and what fits no topic."""
+
+from typing import NamedTuple, Protocol
+
+
+class Commands(NamedTuple):
+    """What the menu says beside each command; the menu has this order."""
+
+    start: str
+    photo: str
+    buy_subscription: str
+    status: str
+    help: str
+    cancel: str
+    forget: str
+
+
+class Chat(Protocol):
+    """What is said whatever a person does."""
+
+    commands: Commands
+    help: str
+    cancelled: str
+    nothing_to_cancel: str
+    forgotten: str
+    unknown_command: str
+    start_with_photo: str
+    apology: str
+    slow_down: str
+    button_unknown: str
+
+    def greeting(self, balance: int) -> str:
+        """The answer to /start."""
+
+    def group(self, bot: str) -> str:
+        """The answer in a group; `bot` is the bot's username."""

@@ -1,0 +1,10 @@
+"""English."""
+
+from app.words.en.alerts import EnglishAlerts
+from app.words.en.chat import EnglishChat
+from app.words.en.orders import EnglishOrders
+from app.words.en.purchases import EnglishPurchases
+
+
+class English(EnglishChat, EnglishOrders, EnglishPurchases, EnglishAlerts):
+    """All words in English."""

@@ -1,0 +1,31 @@
+"""Alerts in English."""
+
+from html import escape
+
+from app.words.alerts import Alerts
+from app.words.en.numbers import roubles
+
+_DIFFERENCES = {"shop": "another shop", "test": "a test payment", "not_test": "not a test payment"}
+
+
+class EnglishAlerts(Alerts):
+    def alert(self, text: str) -> str:
+        return f"⚠️ {escape(text)}"
+
+    def alert_provider_refuses(self, status: int) -> str:
+        return self.alert(
+            f"gen-api answers {status}: orders are stopped, a trial every 30 s. Check the key and the balance."
+        )
+
+    def alert_picture_refused(self, order: str) -> str:
+        return self.alert(f"Telegram did not take the picture of order {order}; its credits were given back.")
+
+    def alert_checkout_refused(self, status: int) -> str:
+        return self.alert(f"YooKassa answers {status} to creating a payment: check the keys and the receipt settings.")
+
+    def alert_payment_in_review(self, payment: str, difference: str, kopecks: int, currency: str) -> str:
+        what = _DIFFERENCES.get(difference, f"amount {roubles(kopecks)} {currency}")
+        return self.alert(f"Payment {payment} was paid but differs: {what}. Nothing was credited.")
+
+    def alert_payment_late(self, payment: str, status: str) -> str:
+        return self.alert(f"Payment {payment} was paid although it is closed already ({status}). Nothing was credited.")

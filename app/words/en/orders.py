@@ -1,0 +1,73 @@
+"""An order in English."""
+
+from html import escape
+
+from app.catalog import PROMPT_LIMIT
+from app.words.en.numbers import credits
+from app.words.orders import Orders
+
+_TOO_LARGE = (
+    "This picture is too large: the limits are 20 MB and 50 million pixels. Send it as a photo, or a smaller file."
+)
+
+_FAILURES = {
+    "not_a_picture": "This is not a picture, or the file is damaged. Send a photo, or a JPEG, PNG or WEBP file.",
+    "too_large": _TOO_LARGE,
+    "file_gone": "Your picture could not be downloaded from Telegram. Please send it again.",
+    "refused": "The drawing service did not accept the order.",
+    "provider": "The drawing service could not draw this picture. Try another description or photo.",
+    "deadline": "The drawing service did not answer in time.",
+    "no_picture": "The drawing service did not hand the picture over.",
+    "undeliverable": "Telegram did not accept the finished picture.",
+}
+
+
+class EnglishOrders(Orders):
+    ask_both = (
+        "Send a picture (as a photo or as a file) and a description of what to draw "
+        "— in one message with a caption or in two, in either order."
+    )
+    ask_picture = "I have the description. Now send the picture — as a photo, or as a JPEG, PNG or WEBP file."
+    ask_prompt = "I have the picture. Now describe in words what to draw."
+    not_a_picture = "A picture is needed here: send it as a photo, or as a JPEG, PNG or WEBP file."
+    video_instead = "I can’t work with videos. Send a picture — as a photo, or as a JPEG, PNG or WEBP file."
+    heic_instead = "I can’t read HEIC. Send the picture as a photo — Telegram converts it — or as a JPEG file."
+    too_large = _TOO_LARGE
+    album = "There are several pictures in this album — I take the first one and leave the rest out."
+    empty_prompt = "The description is empty. Write in words what to draw."
+    long_prompt = f"The description is too long: {PROMPT_LIMIT} characters at most. Please shorten it."
+    card_old = "This card is out of date. Start again: /photo"
+    card_cancelled = "The order is cancelled, no credits were taken. To start again: /photo"
+    card_used = "An order was already made from this card."
+    order_accepted = "Order accepted"
+    order_done = "✅ Done, the picture is below."
+    declined_busy = "There are too many orders right now. Try again in a few minutes — no credits were taken."
+    declined_provider = (
+        "Drawing is unavailable at the moment: the service accepts no orders. We are looking into it. "
+        "Try again in a few minutes — no credits were taken."
+    )
+
+    cancel_button = "❌ Cancel"
+    resume_button = "Back to the order"
+
+    def order_button(self, price: int) -> str:
+        return f"✅ Draw · {credits(price)}"
+
+    def card(self, prompt: str, model: str, size: str, price: int) -> str:
+        return f"<b>Order</b>\n{escape(prompt)}\n\nModel: {escape(model)}\nSize: {size}\nPrice: {credits(price)}"
+
+    def ordered(self, prompt: str, size: str, price: int, balance: int) -> str:
+        return (
+            f"⏳ Drawing… this usually takes about a minute.\n\n{escape(prompt)}\nSize: {size}\n"
+            f"Taken: {credits(price)}. Left: {credits(balance)}."
+        )
+
+    def too_few(self, balance: int, price: int) -> str:
+        return (
+            f"Not enough credits: you have {credits(balance)}, and a picture costs {credits(price)}.\n"
+            "Top up: /buy_subscription. Then come back to the card and press “✅” again."
+        )
+
+    def order_failed(self, reason: str, price: int, balance: int) -> str:
+        why = _FAILURES.get(reason, _FAILURES["provider"])
+        return f"😔 {why}\n\nYour credits were refunded ({price}); you have {credits(balance)}. Try again: /photo"

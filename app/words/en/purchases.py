@@ -1,0 +1,72 @@
+"""Buying in English."""
+
+from datetime import date
+from html import escape
+
+from app.catalog import PLANS, SUBSCRIPTION_DAYS
+from app.words.dates import day_text
+from app.words.en.numbers import credits, roubles
+from app.words.purchases import Purchases
+
+_STATES = {
+    "succeeded": "Your payment has arrived, the credits are on your balance: /status",
+    "refunded": "This payment was refunded and its credits were taken back: /status",
+    "canceled": "The payment was cancelled, no money was taken. To try again: /buy_subscription",
+    "review": "Your payment has arrived but needs a check. We are looking into it.",
+}
+
+
+class EnglishPurchases(Purchases):
+    plans_offer = f"How many credits? With them comes a subscription for {SUBSCRIPTION_DAYS} days."
+    pay_later = (
+        "YooKassa does not answer at the moment. Press the plan again in a minute — there will be no second payment. "
+        "If the link is ready earlier, it comes here by itself."
+    )
+    pay_refused = "Paying is unavailable right now, we are looking into it. No money was taken; try again in a minute."
+
+    buy_button = "Buy credits"
+    pay_button = "Pay"
+
+    def pay_amount_button(self, kopecks: int) -> str:
+        return f"Pay {roubles(kopecks)}"
+
+    def plan(self, plan: str) -> str:
+        found = PLANS.get(plan)
+        return f"{roubles(found.amount)} — {credits(found.credits)}" if found else escape(plan)
+
+    def pay(self, plan: str) -> str:
+        return f"{self.plan(plan)}. Press “Pay” to open YooKassa’s page. The link lives for about an hour."
+
+    def payment_purpose(self, bought: int) -> str:
+        return f"{credits(bought)} for drawing pictures"
+
+    def payment_state(self, status: str | None) -> str:
+        if status is None:
+            return "There are no payments yet. To buy credits: /buy_subscription"
+        return _STATES.get(status, "The payment is not confirmed yet. I’ll write here as soon as YooKassa confirms it.")
+
+    def payment_link(self, plan: str) -> str:
+        return f"Your payment link is ready ({self.plan(plan)}). It can be paid within an hour."
+
+    def payment_succeeded(self, added: int, balance: int, until: date) -> str:
+        return (
+            f"✅ Payment received: {credits(added)} added. "
+            f"You now have {credits(balance)}. Your subscription runs until {day_text(until)}.\n"
+            "To draw: /photo"
+        )
+
+    def payment_canceled(self, plan: str, reason: str) -> str:
+        why = "The time to pay is over" if reason == "expired_on_confirmation" else "The payment was cancelled"
+        return f"{why} ({self.plan(plan)}). No money was taken."
+
+    def payment_refunded(self, taken: int, balance: int, full: bool) -> str:
+        end = " The subscription of this payment has ended." if full else ""
+        return f"A payment was refunded: {credits(taken)} taken back, you have {credits(balance)}.{end}"
+
+    def status(self, balance: int, plan: str | None, until: date | None) -> str:
+        lines = [f"You have {credits(balance)}."]
+        if plan and until:
+            lines.append(f"Subscription: {self.plan(plan)}, runs until {day_text(until)}.")
+        else:
+            lines.append("There is no active subscription. To buy one: /buy_subscription")
+        return "\n".join(lines)

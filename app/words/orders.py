@@ -1,0 +1,46 @@
+"""From the picture that a person sends to the picture that they get."""
+
+from typing import Protocol
+
+
+class Orders(Protocol):
+    """The words of an order. Of credits that come back only `order_failed` speaks."""
+
+    ask_both: str
+    ask_picture: str
+    ask_prompt: str
+    not_a_picture: str
+    video_instead: str
+    heic_instead: str
+    too_large: str
+    album: str
+    empty_prompt: str
+    long_prompt: str
+    card_old: str
+    card_cancelled: str
+    card_used: str
+    order_accepted: str
+    order_done: str
+    declined_busy: str
+    declined_provider: str
+
+    cancel_button: str
+    resume_button: str
+
+    def order_button(self, price: int) -> str:
+        """The button that orders, with its price in credits."""
+
+    def card(self, prompt: str, model: str, size: str, price: int) -> str:
+        """The order card; short enough for a message whatever the prompt. `model` as people call it."""
+
+    def ordered(self, prompt: str, size: str, price: int, balance: int) -> str:
+        """The card after «✅»: work has begun."""
+
+    def too_few(self, balance: int, price: int) -> str:
+        """«✅» with an empty purse."""
+
+    def order_failed(self, reason: str, price: int, balance: int) -> str:
+        """An order that came to nothing, its price given back; the balance after that.
+
+        A `reason` that another version wrote reads as the provider's failure.
+        """

@@ -1,0 +1,10 @@
+"""Russian."""
+
+from app.words.ru.alerts import RussianAlerts
+from app.words.ru.chat import RussianChat
+from app.words.ru.orders import RussianOrders
+from app.words.ru.purchases import RussianPurchases
+
+
+class Russian(RussianChat, RussianOrders, RussianPurchases, RussianAlerts):
+    """All words in Russian."""

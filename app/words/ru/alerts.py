@@ -1,0 +1,29 @@
+"""Alerts in Russian."""
+
+from html import escape
+
+from app.words.alerts import Alerts
+from app.words.ru.numbers import roubles
+
+_DIFFERENCES = {"shop": "другой магазин", "test": "тестовый платёж", "not_test": "не тестовый платёж"}
+
+
+class RussianAlerts(Alerts):
+    def alert(self, text: str) -> str:
+        return f"⚠️ {escape(text)}"
+
+    def alert_provider_refuses(self, status: int) -> str:
+        return self.alert(f"gen-api отвечает {status}: заказы остановлены, проба раз в 30 с. Проверьте ключ и баланс.")
+
+    def alert_picture_refused(self, order: str) -> str:
+        return self.alert(f"Telegram не принял картинку заказа {order}, кредиты отданы назад.")
+
+    def alert_checkout_refused(self, status: int) -> str:
+        return self.alert(f"ЮKassa отвечает {status} на создание платежа: проверьте ключи и настройки чеков.")
+
+    def alert_payment_in_review(self, payment: str, difference: str, kopecks: int, currency: str) -> str:
+        what = _DIFFERENCES.get(difference, f"сумма {roubles(kopecks)} {currency}")
+        return self.alert(f"Платёж {payment} оплачен, но отличается: {what}. Ничего не начислено.")
+
+    def alert_payment_late(self, payment: str, status: str) -> str:
+        return self.alert(f"Платёж {payment} оплачен, хотя уже закрыт ({status}). Ничего не начислено.")

@@ -1,0 +1,50 @@
+"""The ways in and out in Russian."""
+
+from app.catalog import PRICE, WELCOME_CREDITS
+from app.words.chat import Chat, Commands
+from app.words.ru.numbers import credits
+
+_HOW = (
+    "/photo — нарисовать новую картинку по вашему фото и описанию\n"
+    "/buy_subscription — купить кредиты\n"
+    "/status — баланс и подписка"
+)
+
+
+class RussianChat(Chat):
+    commands = Commands(
+        start="Начать",
+        photo="Нарисовать картинку",
+        buy_subscription="Купить кредиты",
+        status="Баланс и подписка",
+        help="Как это работает",
+        cancel="Отменить начатое",
+        forget="Удалить мои описания и фото",
+    )
+    help = (
+        "Пришлите команду /photo, потом фото с подписью — или фото и описание двумя сообщениями. "
+        "Выберите размер и нажмите «✅ Нарисовать»: картинка придёт сюда же, обычно за минуту.\n\n"
+        f"Новым людям я даю {credits(WELCOME_CREDITS)}, картинка стоит {credits(PRICE)}. "
+        "Если что-то не получится, кредиты снова окажутся на балансе.\n\n"
+        f"{_HOW}\n/cancel — отменить начатое\n/forget — удалить мои описания и фото"
+    )
+    cancelled = "Отменено. Чтобы начать снова — /photo"
+    nothing_to_cancel = "Отменять нечего. Начать — /photo"
+    forgotten = (
+        "Готово: описания, фото и имена файлов ваших заказов удалены. Если заказ ещё выполняется, его данные "
+        "сотрутся сразу после. Баланс и платежи остаются."
+    )
+    unknown_command = "Такой команды я не знаю.\n\n" + _HOW
+    start_with_photo = "Чтобы нарисовать картинку, начните с команды /photo"
+    apology = "Что-то сломалось у меня внутри. Мы уже знаем; попробуйте ещё раз чуть позже."
+    slow_down = "Слишком быстро, я не успеваю. Подождите пару секунд и повторите."
+    button_unknown = "Эта кнопка больше не работает. Начните снова: /photo"
+
+    def greeting(self, balance: int) -> str:
+        return (
+            "Привет! Я рисую картинки: пришлите фото и опишите, что из него сделать.\n\n"
+            f"У вас {credits(balance)}. Одна картинка стоит {credits(PRICE)}.\n\n{_HOW}"
+        )
+
+    def group(self, bot: str) -> str:
+        return f'Я рисую только в личном чате: <a href="https://t.me/{bot}">откройте его</a> и нажмите «Начать».'

@@ -1,0 +1,22 @@
+"""Numbers and amounts in Russian."""
+
+
+def plural(number: int, one: str, few: str, many: str) -> str:
+    """The form that a number takes: 1 кредит, 2 кредита, 5 кредитов, 21 кредит."""
+    tens, ones = abs(number) % 100, abs(number) % 10
+    if ones == 1 and tens != 11:
+        return one
+    if ones in (2, 3, 4) and tens not in (12, 13, 14):
+        return few
+    return many
+
+
+def credits(number: int) -> str:
+    """A number of credits in words."""
+    return f"{number} {plural(number, 'кредит', 'кредита', 'кредитов')}"
+
+
+def roubles(kopecks: int) -> str:
+    """An amount as people read it: kopecks only where there are any."""
+    whole, rest = divmod(kopecks, 100)
+    return f"{whole},{rest:02d} ₽" if rest else f"{whole} ₽"

@@ -1,0 +1,71 @@
+"""An order in Russian."""
+
+from html import escape
+
+from app.catalog import PROMPT_LIMIT
+from app.words.orders import Orders
+from app.words.ru.numbers import credits
+
+_TOO_LARGE = "Картинка слишком большая: можно до 20 МБ и до 50 миллионов точек. Пришлите её как фото или файл поменьше."
+
+_FAILURES = {
+    "not_a_picture": "Это не картинка или файл повреждён. Пришлите фото или файл JPEG, PNG или WEBP.",
+    "too_large": _TOO_LARGE,
+    "file_gone": "Не удалось скачать вашу картинку из Telegram. Пришлите её ещё раз.",
+    "refused": "Сервис рисования не принял заказ.",
+    "provider": "Сервис рисования не смог нарисовать эту картинку. Попробуйте другое описание или фото.",
+    "deadline": "Сервис рисования не ответил вовремя.",
+    "no_picture": "Сервис рисования не отдал картинку.",
+    "undeliverable": "Telegram не принял готовую картинку.",
+}
+
+
+class RussianOrders(Orders):
+    ask_both = (
+        "Пришлите картинку (как фото или как файл) и описание того, что нарисовать, "
+        "— одним сообщением с подписью или двумя, в любом порядке."
+    )
+    ask_picture = "Описание есть. Теперь пришлите картинку — как фото или как файл JPEG, PNG или WEBP."
+    ask_prompt = "Картинка есть. Теперь опишите словами, что нарисовать."
+    not_a_picture = "Здесь нужна картинка: пришлите её как фото или как файл JPEG, PNG или WEBP."
+    video_instead = "Видео я не умею. Пришлите картинку — как фото или как файл JPEG, PNG или WEBP."
+    heic_instead = "Формат HEIC я не читаю. Пришлите картинку как фото — Telegram сам её преобразует — или файлом JPEG."
+    too_large = _TOO_LARGE
+    album = "В альбоме несколько картинок — беру первую, остальные пропускаю."
+    empty_prompt = "Описание пустое. Напишите словами, что нарисовать."
+    long_prompt = f"Описание слишком длинное: можно до {PROMPT_LIMIT} знаков. Сократите его, пожалуйста."
+    card_old = "Эта карточка устарела. Начните снова: /photo"
+    card_cancelled = "Заказ отменён, кредиты не списаны. Начать снова — /photo"
+    card_used = "По этой карточке заказ уже сделан."
+    order_accepted = "Заказ принят"
+    order_done = "✅ Готово, картинка ниже."
+    declined_busy = "Сейчас слишком много заказов. Попробуйте через несколько минут — ничего не списано."
+    declined_provider = (
+        "Рисование временно недоступно: сервис не принимает заказы. Мы уже разбираемся. "
+        "Попробуйте через несколько минут — ничего не списано."
+    )
+
+    cancel_button = "❌ Отменить"
+    resume_button = "Вернуться к заказу"
+
+    def order_button(self, price: int) -> str:
+        return f"✅ Нарисовать · {credits(price)}"
+
+    def card(self, prompt: str, model: str, size: str, price: int) -> str:
+        return f"<b>Заказ</b>\n{escape(prompt)}\n\nМодель: {escape(model)}\nРазмер: {size}\nЦена: {credits(price)}"
+
+    def ordered(self, prompt: str, size: str, price: int, balance: int) -> str:
+        return (
+            f"⏳ Рисую… обычно это занимает около минуты.\n\n{escape(prompt)}\nРазмер: {size}\n"
+            f"Списано: {credits(price)}. Осталось: {credits(balance)}."
+        )
+
+    def too_few(self, balance: int, price: int) -> str:
+        return (
+            f"Не хватает кредитов: у вас {credits(balance)}, а картинка стоит {credits(price)}.\n"
+            "Пополнить — /buy_subscription. Потом вернитесь к карточке и нажмите «✅» ещё раз."
+        )
+
+    def order_failed(self, reason: str, price: int, balance: int) -> str:
+        why = _FAILURES.get(reason, _FAILURES["provider"])
+        return f"😔 {why}\n\nКредиты возвращены ({price}), на балансе {credits(balance)}. Попробовать снова — /photo"
