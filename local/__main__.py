@@ -1,4 +1,4 @@
-"""`python -m local`: the sandbox, or with a BOT_TOKEN the live bot; `test`: the suite; `storm`: the long storm."""
+"""`python -m local`: the sandbox, or with a BOT_TOKEN the live bot; `doctor`, `test` and `storm` beside them."""
 
 import os
 import signal
@@ -16,13 +16,14 @@ from app import migrate
 from app.settings import Settings
 from local import stores
 from local.child import Child
+from local.doctor import run_doctor
 from local.live import run_live
 from local.postgres import AlreadyRunningError
 
 _ROOT = Path(__file__).resolve().parent.parent
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ON_EVERY_CORE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadscope")
-_USAGE = "Usage: ./run_local.sh [test [pytest arguments] | storm [--minutes N] [--seed N]]"
+_USAGE = "Usage: ./run_local.sh [doctor [--json] | test [pytest arguments] | storm [--minutes N] [--seed N]]"
 
 
 def main(arguments: list[str]) -> int:
@@ -32,14 +33,14 @@ def main(arguments: list[str]) -> int:
         _become("pytest", arguments[1:] or _ON_EVERY_CORE)
     if arguments[:1] == ["storm"]:
         _become("tests.storm", arguments[1:])
-    if arguments:
+    if arguments and arguments[0] != "doctor":
         print(_USAGE, file=sys.stderr)
         return 2
     # SIGINT too: a shell that starts us in the background has it ignored.
     for stop_signal in _STOP_SIGNALS:
         signal.signal(stop_signal, _interrupt)
     try:
-        return _run()
+        return _run(arguments[1:] if arguments else None)
     except KeyboardInterrupt:
         return 0
     except (AlreadyRunningError, PermissionError, RuntimeError, migrate.MigrationError) as error:
@@ -66,10 +67,13 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _run() -> int:
+def _run(doctor: list[str] | None) -> int:
+    """The self-check with these arguments; with None the live bot, or without a BOT_TOKEN the sandbox."""
     configured = {name: value for name, value in dotenv_values(_ROOT / ".env").items() if value}
     configured |= {name: value for name, value in os.environ.items() if value}
     with ExitStack() as running:
+        if doctor is not None:
+            return run_doctor(configured, doctor, running)
         if "BOT_TOKEN" in configured:
             return run_live(configured, running)
         return _sandbox(running)

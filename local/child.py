@@ -59,6 +59,10 @@ class Child:
         """The exit code, or None while it runs."""
         return self._process.poll()
 
+    def wait(self) -> int:
+        """Waits until it ends; the exit code."""
+        return self._process.wait()
+
     def stop(self, timeout: float = 15) -> int:
         """Asks it to stop, kills it after `timeout` seconds, and returns the exit code."""
         if self._process.stdin is not None:

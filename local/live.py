@@ -1,7 +1,6 @@
 """The live bot on a desk: a public address, the bot behind it, and what its owner has to know."""
 
 import json
-import secrets
 import sys
 import time
 import urllib.error
@@ -17,12 +16,14 @@ from app import migrate
 from app.settings import Settings, faults
 from local import stores
 from local.child import Child
+from local.doctor import Explanation, Note, self_check
 from local.ports import is_free
 from local.tunnel import Tunnel, TunnelError, open_tunnel
 
 _ROOT = Path(__file__).resolve().parent.parent
 _PORTS = 100
-_SLOW_START_S = 45
+_LOOK_S = 0.2
+_SLOW_START_S = 10
 _PAUSES_S = (2, 4, 8, 16, 32, 60)
 
 _WHERE = {
@@ -39,7 +40,7 @@ def run_live(configured: Mapping[str, str], running: ExitStack) -> int:
     Raises RuntimeError with what is to be done: nothing is started before the settings are complete.
     """
     port = _port(configured)
-    environment = {"LOG_FORMAT": "console", "WEBHOOK_SECRET": _webhook_secret(), **configured}
+    environment = {"LOG_FORMAT": "console", "WEBHOOK_SECRET": stores.webhook_secret(), **configured}
     environment |= {"ENV": "local", "PORT": str(port)}
     _require_settings(environment)
     tunnel = None
@@ -75,18 +76,6 @@ def _port(configured: Mapping[str, str]) -> int:
     raise RuntimeError(f"No free port from {wanted} up: set PORT")
 
 
-def _webhook_secret() -> str:
-    """A secret of this clone, the same in every run: a changed one would refuse callbacks that are on their way."""
-    path = stores.STATE / "webhook_secret"
-    if not path.exists():
-        path.parent.mkdir(exist_ok=True)
-        half = path.with_suffix(".half")
-        half.touch(mode=0o600)
-        half.write_text(secrets.token_hex(32))
-        half.rename(path)
-    return path.read_text()
-
-
 def _tunnel_log() -> Path:
     stores.STATE.mkdir(exist_ok=True)
     return stores.STATE / "tunnel.log"
@@ -113,14 +102,17 @@ class LiveBot:
     def __init__(self, environment: dict[str, str], tunnel: Tunnel | None) -> None:
         self._environment = environment
         self._tunnel = tunnel
+        self._note = Note()
         self._bot: Child | None = None
         self._report: Child | None = None
+        self._explanation: Explanation | None = None
 
     def run(self) -> int:
         """Serves until the bot ends by itself."""
         while True:
             if self._tunnel is not None:
                 self._environment["PUBLIC_URL"] = self._tunnel.url
+            self._note.write(self._environment)
             self._bot = Child.start([sys.executable, "bot.py"], env=self._environment, cwd=_ROOT)
             code = self._watch(self._bot)
             if code is not None:
@@ -138,14 +130,25 @@ class LiveBot:
                 if reported:
                     self._say_what_to_know()
                 elif not complained and time.monotonic() > started_at + _SLOW_START_S:
-                    complained = True
-                    print(f"The bot is not ready yet, still waiting for: {', '.join(not_ready)}", flush=True)
+                    complained = self._complain(not_ready)
             if self._tunnel is not None and not self._tunnel.alive():
                 self._tunnel = self._reopen(self._tunnel)
                 if self._tunnel.url != self._environment["PUBLIC_URL"]:
                     return None
-            time.sleep(0.2)
+            time.sleep(_LOOK_S)
         return code
+
+    def _complain(self, not_ready: list[str]) -> bool:
+        """Says what the start waits for, with the reason once the self-check has found it; whether it was said."""
+        if self._explanation is None:
+            self._explanation = Explanation(self._environment)
+        reasons = self._explanation.lines()
+        if reasons is None:
+            return False
+        print(f"The bot is not ready yet, still waiting for: {', '.join(not_ready)}", flush=True)
+        for reason in reasons:
+            print(f"  {reason}", flush=True)
+        return True
 
     def _not_ready(self) -> list[str]:
         """What `/readyz` says is missing."""
@@ -162,7 +165,7 @@ class LiveBot:
     def _say_what_to_know(self) -> None:
         """The doctor's report: the bot's link, what to paste into YooKassa's account, and what is missing."""
         print(f"The bot is live at {self._environment['PUBLIC_URL']}; what the self-check says:", flush=True)
-        self._report = Child.start([sys.executable, "-m", "app.doctor"], env=self._environment, cwd=_ROOT)
+        self._report = self_check(self._environment)
         if not self._environment.get("ADMIN_IDS"):
             print("note ADMIN_IDS: not set: nobody is told of what needs a person", flush=True)
 
@@ -182,11 +185,13 @@ class LiveBot:
 
     def stop(self) -> None:
         """Stops the bot."""
-        for child in (self._report, self._bot):
+        for child in (self._explanation, self._report, self._bot):
             if child is not None:
                 child.stop()
+        self._explanation = None
 
     def stop_tunnel(self) -> None:
         """Closes the address, after the bot."""
+        self._note.close()
         if self._tunnel is not None:
             self._tunnel.stop()

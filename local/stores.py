@@ -1,5 +1,6 @@
 """PostgreSQL and Redis of our own, for as long as this process runs."""
 
+import secrets
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -27,3 +28,15 @@ def redis(running: ExitStack) -> str:
     server = Redis.start()
     running.callback(server.stop)
     return server.url
+
+
+def webhook_secret() -> str:
+    """A secret of this clone, the same in every run: a changed one would refuse callbacks that are on their way."""
+    path = STATE / "webhook_secret"
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        half = path.with_suffix(".half")
+        half.touch(mode=0o600)
+        half.write_text(secrets.token_hex(32))
+        half.rename(path)
+    return path.read_text()

@@ -3,10 +3,12 @@
 import asyncio
 import os
 import re
+import shutil
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,22 +29,29 @@ pytestmark = pytest.mark.timeout(240)
 
 @dataclass
 class Desk:
-    """The fakes, and the settings of somebody who has every key; `program` is a stand-in of cloudflared."""
+    """The fakes, and the settings of somebody who has every key; `program` is a stand-in of cloudflared.
+
+    `clone` has a `.local` of its own: whoever runs the tests may have a bot that lives in this one.
+    """
 
     telegram: FakeTelegram
     environment: dict[str, str]
     program: Path
+    clone: Path
     _output: bytearray = field(default_factory=bytearray)
 
     @asynccontextmanager
-    async def run(self, without: str = "", **changes: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    async def run(
+        self, *arguments: str, without: str = "", **changes: str
+    ) -> AsyncIterator[asyncio.subprocess.Process]:
         """`python -m local` with these settings, less one."""
         environment = {name: value for name, value in (self.environment | changes).items() if name != without}
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "local",
-            cwd=_ROOT,
+            *arguments,
+            cwd=self.clone,
             env=environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -64,6 +73,12 @@ class Desk:
                     return self._output.decode()
         raise AssertionError(self._output.decode())
 
+    async def doctor(self, **changes: str) -> tuple[int | None, str]:
+        """The exit code and the report of `./run_local.sh doctor`."""
+        async with self.run("doctor", **changes) as process:
+            told, _ = await process.communicate()
+        return process.returncode, told.decode()
+
     async def rest(self, process: asyncio.subprocess.Process) -> str:
         """Everything that was printed, once it has ended."""
         async with asyncio.timeout(_PATIENCE_S):
@@ -72,7 +87,19 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Desk]:
+def clone() -> Iterator[Path]:
+    """The project in another folder."""
+    folder = Path(tempfile.mkdtemp(prefix="clone-"))
+    folder.chmod(0o711)  # as root the server runs as nobody, who has to get through
+    shutil.copytree(_ROOT / "local", folder / "local")
+    for name in ("app", "sandbox", "sql", "migrations", "bot.py"):
+        (folder / name).symlink_to(_ROOT / name)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+async def desk(database_url: str, redis_url: str, tmp_path: Path, clone: Path) -> AsyncIterator[Desk]:
     telegram, gen_api, yookassa = FakeTelegram(_TOKEN), FakeGenApi(key="key-of-gen-api"), FakeYooKassa()
     services = (telegram, gen_api, yookassa)
     for service in services:
@@ -91,7 +118,7 @@ async def desk(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterat
         "YOOKASSA_API_URL": yookassa.url,
         "TELEGRAM_API_URL": telegram.url,
     }
-    yield Desk(telegram, dict(environment), program)
+    yield Desk(telegram, dict(environment), program, clone)
     for service in services:
         await service.stop()
 
@@ -130,6 +157,40 @@ async def test_the_bot_goes_live_behind_a_tunnel_and_moves_with_its_address(desk
     assert desk.telegram.called("deleteWebhook") == []
     for name in ("BOT_TOKEN", "GEN_API_KEY", "YOOKASSA_SECRET_KEY"):
         assert desk.environment[name] not in told
+
+
+async def test_a_start_that_waits_says_why_in_one_place(desk: Desk) -> None:
+    """A wrong token: the sentence and its reason, once, and no line for every question whether it is ready."""
+    async with desk.run(PUBLIC_URL="http://127.0.0.1", BOT_TOKEN="4242:of-another-token-of-tests") as process:
+        told = await desk.told(process, "  telegram: refuses BOT_TOKEN: copy it from @BotFather")
+        assert "The bot is not ready yet, still waiting for: telegram_webhook" in told
+        process.send_signal(signal.SIGTERM)
+        told = await desk.rest(process)
+    assert "/readyz" not in told
+    assert told.count("not ready yet") == 1
+
+
+async def test_the_doctor_looks_at_the_bot_that_lives(desk: Desk) -> None:
+    """The address of its tunnel, its secret and its own database: every check is well."""
+    _tunnels(desk.program, 'echo "https://fox.trycloudflare.com" >&2')
+    async with desk.run(without="DATABASE_URL") as process:
+        await desk.told(process, "yookassa webhook:")
+        code, told = await desk.doctor(DATABASE_URL="")
+        assert (code, "FAIL" in told) == (0, False), told
+        assert "ok   telegram webhook: https://fox.trycloudflare.com/telegram/webhook" in told
+        assert "ok   postgres: schema current" in told
+    code, told = await desk.doctor()
+    assert code == 1
+    assert "FAIL telegram webhook: is https://fox.trycloudflare.com/telegram/webhook, not" in told
+
+
+async def test_the_doctor_looks_at_the_database_that_the_start_would_use(desk: Desk) -> None:
+    """Nothing is set but the keys."""
+    code, told = await desk.doctor(DATABASE_URL="", REDIS_URL="")
+    assert code == 1
+    assert "The live bot is not running here" in told
+    assert "ok   postgres: schema current" in told
+    assert "FAIL telegram webhook: is not set" in told
 
 
 async def test_what_is_missing_is_said_before_anything_starts(desk: Desk) -> None:

@@ -24,7 +24,7 @@ from pydantic import BaseModel
 from app import logs
 from app.proofs import callback_url, telegram_secret
 from app.settings import Settings
-from tests.world import World, world
+from tests.world import World, services, serving, world
 
 _ROOT = Path(__file__).parents[1]
 _LEVELS = ("debug", "info", "warning", "error", "exception")
@@ -87,6 +87,21 @@ async def test_a_worker_s_context_does_not_leak_into_the_next_piece(bot: World, 
             assert "update_id" not in line, line
             if {"generation_id", "user_id"} <= line.keys():
                 assert owners[line["generation_id"]] == line["user_id"]
+
+
+async def test_a_question_whether_it_is_ready_is_no_line_though_the_answer_is_no(
+    database_url: str, redis_url: str, lines: Lines
+) -> None:
+    """Whoever waits asks several times a second; what is missing has lines of its own."""
+    async with services(database_url, redis_url) as bot:
+        bot.telegram.fault("getMe", times=9, status=401, body={"ok": False, "error_code": 401, "description": "no"})
+        async with serving(bot), aiohttp.ClientSession() as client:
+            async with client.get(f"{bot.settings.public_url}/readyz") as answer:
+                assert answer.status == 503
+            await bot.telegram.wait_for(lambda: bot.telegram.called("getMe"))
+    [asked] = [line for line in lines.of("http.request") if line["route"] == "/readyz"]
+    assert asked["level"] == "debug"
+    assert lines.of("telegram.not_registered")
 
 
 async def test_a_request_is_one_line_without_its_query(bot: World, lines: Lines) -> None:
