@@ -1,6 +1,7 @@
 """`python -m app.migrate`: the newest schema. Needs `DATABASE_URL` and nothing else."""
 
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -10,10 +11,21 @@ import psycopg
 from dotenv import dotenv_values
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from yoyo import get_backend, read_migrations
+from yoyo.migrations import read_sql_migration
+
+from app import ddl
 
 _ROOT = Path(__file__).resolve().parent.parent
 _LOCK_KEY = 4_815_162_342
-_LOCK_WAIT_S = 300
+
+PATIENCE_S = 300.0
+"""For a PostgreSQL that is not up yet."""
+
+_LOCK_WAIT_S = 900
+_TRY_AGAIN_S = 1.0
+
+_REFUSED = re.compile(r'password authentication failed|role ".*" does not exist|no password supplied')
+"""Where libpq cannot connect there is no SQLSTATE, only the server's text; in another language it is waited for."""
 
 
 class MigrationError(Exception):
@@ -32,19 +44,20 @@ def main() -> None:
     print("The database has the newest schema")
 
 
-def apply(database_url: str) -> None:
+def apply(database_url: str, patience_s: float = PATIENCE_S) -> None:
     """Applies every migration that `database_url` (postgres:// or postgresql://) lacks.
 
-    Safe when several start at once (they queue) and after one was killed half-way. Raises MigrationError.
+    Waits `patience_s` seconds for a PostgreSQL that is not up. Safe when several start at once (they queue) and after
+    one was killed half-way; the bot at work is not held up (app/ddl.py). Raises MigrationError.
     """
     parts = _parts(database_url)
     try:
-        with psycopg.connect(make_conninfo(**parts), autocommit=True) as guard:
-            _take_lock(guard)
-            # yoyo's own reading of an address differs from libpq's in odd passwords and names.
-            _apply_pending(f"postgresql+psycopg:///?{urlencode(parts)}")
+        # What holds the lock runs the statements: that of a killed migrator ends before the next one begins.
+        with _connect(parts, patience_s) as connection:
+            _take_lock(connection)
+            _apply_pending(connection, parts)
     except psycopg.Error as error:
-        raise MigrationError(str(error).strip()) from error
+        raise MigrationError(_one_line(error)) from error
 
 
 def _parts(database_url: str) -> dict[str, str]:
@@ -60,7 +73,30 @@ def _parts(database_url: str) -> dict[str, str]:
     return parts
 
 
-def _take_lock(guard: psycopg.Connection) -> None:
+def _connect(parts: dict[str, str], patience_s: float) -> psycopg.Connection:
+    """Waits for the server, and for a database that is being restored; a refused password is nobody's to wait for."""
+    give_up_at = time.monotonic() + patience_s
+    said = ""
+    while True:
+        try:
+            return psycopg.connect(
+                make_conninfo(**{"connect_timeout": "5", **parts}), autocommit=True, prepare_threshold=None
+            )
+        except psycopg.OperationalError as error:
+            text = _one_line(error)
+            if _REFUSED.search(text) or time.monotonic() > give_up_at:
+                raise
+        if text != said:
+            print(f"Waiting for PostgreSQL: {text}", file=sys.stderr, flush=True)
+            said = text
+        time.sleep(_TRY_AGAIN_S)
+
+
+def _one_line(error: psycopg.Error) -> str:
+    return " ".join(str(error).split())
+
+
+def _take_lock(connection: psycopg.Connection) -> None:
     """Waits for the advisory lock, which the server drops together with the connection of a killed migrator.
 
     Polled: a migrator that blocks in pg_advisory_lock holds a snapshot, and CREATE INDEX CONCURRENTLY in the
@@ -68,7 +104,7 @@ def _take_lock(guard: psycopg.Connection) -> None:
     """
     give_up_at = time.monotonic() + _LOCK_WAIT_S
     while True:
-        row = guard.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK_KEY,)).fetchone()
+        row = connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK_KEY,)).fetchone()
         if row is not None and row[0]:
             return
         if time.monotonic() > give_up_at:
@@ -76,16 +112,22 @@ def _take_lock(guard: psycopg.Connection) -> None:
         time.sleep(0.1)
 
 
-def _apply_pending(yoyo_url: str) -> None:
+def _apply_pending(connection: psycopg.Connection, parts: dict[str, str]) -> None:
+    """yoyo says what is to be applied and keeps the marks; its way of applying is a transaction a file."""
+    ddl.prepare(connection)
     migrations = read_migrations(str(_ROOT / "migrations"))
-    with get_backend(yoyo_url) as backend:
+    # yoyo's own reading of an address differs from libpq's in odd passwords and names.
+    with get_backend(f"postgresql+psycopg:///?{urlencode(parts)}") as backend:
         # Whoever left yoyo's own lock row behind is dead: the living hold the advisory lock.
         backend.break_lock()
-        backend.apply_migrations(backend.to_apply(migrations))
-        # yoyo logs a migration that failed and goes on; only this shows it.
-        left = [migration.id for migration in backend.to_apply(migrations)]
-    if left:
-        raise MigrationError(f"not applied: {', '.join(left)}")
+        for migration in backend.to_apply(migrations):
+            _, _, statements = read_sql_migration(migration.path)
+            for statement in statements:
+                try:
+                    ddl.run(connection, statement)
+                except psycopg.Error as error:
+                    raise MigrationError(f"{migration.id}: {_one_line(error)}") from error
+            backend.mark_migrations([migration])
 
 
 if __name__ == "__main__":
