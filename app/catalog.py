@@ -81,6 +81,3 @@ PLANS = {
         Plan("p1000", credits=50, amount=100_000),
     )
 }
-
-EVENTS = ("payment.succeeded", "payment.canceled", "payment.waiting_for_capture", "refund.succeeded")
-"""The YooKassa events that the bot is to be told of."""

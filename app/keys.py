@@ -7,9 +7,9 @@ from typing import Self
 from aiogram.webhook.aiohttp_server import BaseRequestHandler
 from aiohttp import web
 
-from app.flows.billing import Billing
 from app.flows.gauges import Gauges
 from app.flows.ordering import Ordering
+from app.flows.purchases import Purchases
 from app.metrics import Metrics
 from app.settings import Settings
 
@@ -44,7 +44,7 @@ class InFlight:
 
 SETTINGS: web.AppKey[Settings] = web.AppKey("settings", Settings)
 ORDERING: web.AppKey[Ordering] = web.AppKey("ordering", Ordering)
-BILLING: web.AppKey[Billing] = web.AppKey("billing", Billing)
+PURCHASES: web.AppKey[Purchases] = web.AppKey("purchases", Purchases)
 TELEGRAM: web.AppKey[BaseRequestHandler] = web.AppKey("telegram", BaseRequestHandler)
 METRICS: web.AppKey[Metrics] = web.AppKey("metrics", Metrics)
 GAUGES: web.AppKey[Gauges] = web.AppKey("gauges", Gauges)

@@ -7,7 +7,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from app import keys
+from app import keys, paths
 from app.routes import gen_callback, health, yookassa
 from app.routes.access import access_log
 from app.services import DRAIN_S, open_services
@@ -28,9 +28,9 @@ def create_app(settings: Settings) -> web.Application:
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz)
     app.router.add_get("/metrics", health.metrics)
-    app.router.add_post("/gen/callback", gen_callback.handle)
-    app.router.add_post("/yookassa/webhook", yookassa.handle)
-    app.router.add_post("/telegram/webhook", _telegram)
+    app.router.add_post(paths.GEN_CALLBACK, gen_callback.handle)
+    app.router.add_post(paths.YOOKASSA_WEBHOOK, yookassa.handle)
+    app.router.add_post(paths.TELEGRAM_WEBHOOK, _telegram)
     return app
 
 
@@ -53,7 +53,7 @@ async def _run_bot(app: web.Application) -> AsyncIterator[None]:
     settings = app[keys.SETTINGS]
     async with AsyncExitStack() as stack:
         services = await open_services(settings, stack)
-        app[keys.ORDERING], app[keys.BILLING] = services.ordering, services.billing
+        app[keys.ORDERING], app[keys.PURCHASES] = services.ordering, services.purchases
         app[keys.TELEGRAM], app[keys.READINESS] = services.telegram, services.readiness
         app[keys.METRICS], app[keys.GAUGES] = services.metrics, services.gauges
         log.info("bot.started", port=settings.port, env=settings.env)

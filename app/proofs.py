@@ -4,6 +4,8 @@ import hmac
 from urllib.parse import urlencode
 from uuid import UUID
 
+from app import paths
+
 
 def telegram_secret(secret: str) -> str:
     """The `secret_token` of the Telegram webhook: 64 hex digits, within the alphabet Telegram takes."""
@@ -13,7 +15,7 @@ def telegram_secret(secret: str) -> str:
 def callback_url(public_url: str, secret: str, generation_id: UUID) -> str:
     """Where gen-api reports on one generation; the address carries its own proof."""
     query = urlencode({"generation": str(generation_id), "proof": callback_proof(secret, generation_id)})
-    return f"{public_url}/gen/callback?{query}"
+    return f"{public_url}{paths.GEN_CALLBACK}?{query}"
 
 
 def callback_proof(secret: str, generation_id: UUID) -> str:

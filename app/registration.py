@@ -6,16 +6,15 @@ import structlog
 from aiogram import Bot, Dispatcher
 from aiogram.types import BotCommand
 
-from app import words
-from app.catalog import EVENTS
-from app.clients.yookassa import YooKassa, YooKassaRefused, YooKassaUnavailable
+from app import paths, words
 from app.faults import TELEGRAM
+from app.gateways.port import Refused, Unavailable
+from app.gateways.yookassa import EVENTS, YooKassa
 from app.settings import Settings
 
 log = structlog.get_logger()
 
 _LONGEST_PAUSE_S = 60.0
-_YOOKASSA_PATH = "/yookassa/webhook"
 
 
 async def register_telegram(
@@ -58,10 +57,10 @@ async def register_yookassa(yookassa: YooKassa, settings: Settings) -> None:
     while True:
         try:
             await bring_up_to_date(yookassa, url)
-        except YooKassaRefused as error:
+        except Refused as error:
             log.error("yookassa.not_registered", error=str(error), next_try_s=None)
             return
-        except YooKassaUnavailable as error:
+        except Unavailable as error:
             log.warning("yookassa.not_registered", error=str(error), next_try_s=delay)
             await asyncio.sleep(delay)
             delay = min(delay * 2, _LONGEST_PAUSE_S)
@@ -81,5 +80,5 @@ async def bring_up_to_date(yookassa: YooKassa, url: str) -> None:
         if event not in there:
             await yookassa.add_webhook(event, url)
     for webhook in found:
-        if webhook.url.endswith(_YOOKASSA_PATH) and (webhook.url != url or webhook.event not in EVENTS):
+        if webhook.url.endswith(paths.YOOKASSA_WEBHOOK) and (webhook.url != url or webhook.event not in EVENTS):
             await yookassa.remove_webhook(webhook.id)

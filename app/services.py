@@ -22,13 +22,13 @@ from redis.exceptions import RedisError
 from app import words
 from app.clients.genapi import GenApi
 from app.clients.results import Results
-from app.clients.yookassa import YooKassa
 from app.db import connection, open_pool
 from app.flood import Flood, MemoryFlood, RedisFlood
-from app.flows.billing import Billing
 from app.flows.delivery import Delivery
 from app.flows.gauges import Gauges
 from app.flows.ordering import Ordering
+from app.flows.purchases import Purchases
+from app.gateways.yookassa import YooKassa
 from app.handlers import errors, photo, start, status, subscription
 from app.metrics import CountedCalls, Metrics
 from app.proofs import telegram_secret
@@ -55,7 +55,7 @@ class Services:
     """What the routes need."""
 
     ordering: Ordering
-    billing: Billing
+    purchases: Purchases
     telegram: TelegramRoute
     metrics: Metrics
     gauges: Gauges
@@ -82,12 +82,13 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
     stack.push_async_callback(kassa.close)
 
     ordering = Ordering(pool, settings, metrics, gen_api, bot, order_queued.set, message_owed.set)
-    billing = Billing(pool, settings, metrics, kassa, message_owed.set)
+    purchases = Purchases(pool, settings, metrics, kassa, message_owed.set)
+    stack.push_async_callback(purchases.notified.close)
     delivery = Delivery(pool, metrics, bot, results, gen_api, ordering, message_owed.set)
 
     dispatcher = _dispatcher(settings, redis, pool, message_owed.set)
     dispatcher.workflow_data.update(
-        pool=pool, ordering=ordering, billing=billing, metrics=metrics, words=words.of(None)
+        pool=pool, ordering=ordering, purchases=purchases, metrics=metrics, words=words.of(None)
     )
     stack.push_async_callback(dispatcher.storage.close)
     stack.push_async_callback(dispatcher.fsm.events_isolation.close)
@@ -106,8 +107,7 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
         Worker("submit", ordering.claim, ordering.submit, 8, tick, order_queued),
         Worker("reconcile", ordering.claim_questions, ordering.reconcile, 8, tick),
         Worker("deliver", delivery.claim, delivery.deliver, 8, tick, message_owed),
-        # Four at once, to leave YooKassa's threads free
-        Worker("payments", billing.claim, billing.reconcile, 4, tick),
+        Worker("payments", purchases.poll.claim, purchases.poll.reconcile, 4, tick),
     )
     for worker in workers:
         metrics.worker_items.labels(worker.name).set_function(worker.running)
@@ -115,7 +115,7 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
     stack.push_async_callback(_stop, workers)
     return Services(
         ordering,
-        billing,
+        purchases,
         TelegramRoute(dispatcher, bot, metrics, secret, settings.max_updates, flood),
         metrics,
         Gauges(pool, metrics),

@@ -10,6 +10,8 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sentry_sdk.utils import Dsn
 
+from app import paths
+
 _ODD = "cannot be read as an address (percent-encode an odd password)"
 _TELEGRAM_IDS = Annotated[tuple[int, ...], NoDecode]
 
@@ -70,12 +72,12 @@ class Settings(BaseSettings):
     @cached_property
     def telegram_webhook_url(self) -> str:
         """What Telegram is told to send updates to."""
-        return f"{self.public_url}/telegram/webhook"
+        return f"{self.public_url}{paths.TELEGRAM_WEBHOOK}"
 
     @cached_property
     def yookassa_webhook_url(self) -> str:
         """What YooKassa is to send notifications to."""
-        return f"{self.public_url}/yookassa/webhook"
+        return f"{self.public_url}{paths.YOOKASSA_WEBHOOK}"
 
     @cached_property
     def secrets(self) -> tuple[str, ...]:

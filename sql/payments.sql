@@ -1,31 +1,30 @@
+-- fragment: purchase
+id, user_id, plan, credits, amount, currency, gateway, shop_id, test, status, request, attempts, provider_id,
+confirmation_url, refunded, credits_taken, credits_short,
+COALESCE(extract(epoch FROM now() - linked_at), 0)::float8 AS link_age_s
+
 -- name: insert
--- Writes a purchase before YooKassa hears of it; `poll_at` lets the worker repeat it should this process die.
-INSERT INTO payments (id, user_id, plan, credits, amount, shop_id, test, request, attempts, poll_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8::json, 1, now() + make_interval(secs => $9));
+-- Writes a purchase before its gateway hears of it; `poll_at` lets the worker repeat it should this process die.
+INSERT INTO payments (id, user_id, plan, credits, amount, currency, gateway, shop_id, test, request, attempts, poll_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::json, 1, now() + make_interval(secs => $11));
 
 -- name: open_of_plan
 -- The person's purchase of this plan that is still payable or whose making is still unknown; the newest.
-SELECT id, user_id, plan, credits, amount, currency, shop_id, test, status, request, attempts, provider_id,
-       confirmation_url, refunded, credits_taken, credits_short,
-       COALESCE(extract(epoch FROM now() - linked_at), 0)::float8 AS link_age_s
+SELECT {purchase}
 FROM payments
-WHERE user_id = $1 AND plan = $2 AND shop_id = $3 AND test = $4
+WHERE user_id = $1 AND plan = $2 AND gateway = $3 AND shop_id = $4 AND test = $5
   AND (status = 'new' AND created_at > now() - interval '23 hours' OR status = 'pending' AND confirmation_url IS NOT NULL)
 ORDER BY created_at DESC
 LIMIT 1;
 
 -- name: by_provider
--- The purchase that YooKassa knows by this id.
-SELECT id, user_id, plan, credits, amount, currency, shop_id, test, status, request, attempts, provider_id,
-       confirmation_url, refunded, credits_taken, credits_short,
-       COALESCE(extract(epoch FROM now() - linked_at), 0)::float8 AS link_age_s
-FROM payments WHERE provider_id = $1;
+-- The purchase that a gateway knows by this id.
+SELECT {purchase}
+FROM payments WHERE gateway = $1 AND provider_id = $2;
 
 -- name: by_id
 -- A purchase by our id.
-SELECT id, user_id, plan, credits, amount, currency, shop_id, test, status, request, attempts, provider_id,
-       confirmation_url, refunded, credits_taken, credits_short,
-       COALESCE(extract(epoch FROM now() - linked_at), 0)::float8 AS link_age_s
+SELECT {purchase}
 FROM payments WHERE id = $1;
 
 -- name: begin_attempt
@@ -68,13 +67,13 @@ WHERE id = $1 AND status IN ('new', 'pending', 'abandoned')
 RETURNING id;
 
 -- name: claim
--- Takes open purchases of this shop whose turn it is to be asked about, and sets the next turn, ever later.
+-- Takes open purchases of this till whose turn it is to be asked about, and sets the next turn, ever later.
 -- One of another shop is left alone: its body sent here would be a payment that can only go to review.
 UPDATE payments
 SET polls = polls + 1, poll_at = now() + make_interval(secs => LEAST($2 * power(1.5, LEAST(polls, 20)), 3600))
 WHERE id IN (
     SELECT id FROM payments
-    WHERE status IN ('new', 'pending') AND poll_at <= now() AND shop_id = $3 AND test = $4
+    WHERE status IN ('new', 'pending') AND poll_at <= now() AND gateway = $3 AND shop_id = $4 AND test = $5
     ORDER BY poll_at
     LIMIT $1
     FOR UPDATE SKIP LOCKED
@@ -97,9 +96,7 @@ RETURNING id;
 
 -- name: newest
 -- The person's newest purchase.
-SELECT id, user_id, plan, credits, amount, currency, shop_id, test, status, request, attempts, provider_id,
-       confirmation_url, refunded, credits_taken, credits_short,
-       COALESCE(extract(epoch FROM now() - linked_at), 0)::float8 AS link_age_s
+SELECT {purchase}
 FROM payments WHERE user_id = $1
 ORDER BY created_at DESC
 LIMIT 1;

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from app.clients.yookassa import YooKassa
 from app.db import open_pool
-from app.flows.billing import CHECKOUT_PATIENCE_S, Billing, Checkout
+from app.flows.purchases import Purchases
+from app.flows.purchases.checkout import PATIENCE_S, Outcome
+from app.gateways.yookassa import YooKassa
 from app.metrics import Metrics
 from app.repo import payments
 from tests.world import World, world
@@ -40,13 +41,13 @@ async def test_ten_presses_at_two_replicas_make_one_payment(bot: World) -> None:
     for _ in range(2):
         pool = await open_pool(bot.settings)
         client = YooKassa(bot.settings)
-        replicas.append((pool, client, Billing(pool, bot.settings, Metrics(), client, lambda: None)))
-    presses = [billing.checkout(person.id, "p200", "https://t.me/bot") for _, _, billing in replicas * 5]
+        replicas.append((pool, client, Purchases(pool, bot.settings, Metrics(), client, lambda: None)))
+    presses = [purchases.checkout.offer(person.id, "p200", "https://t.me/bot") for _, _, purchases in replicas * 5]
     offers = await asyncio.gather(*presses)
     for pool, client, _ in replicas:
         await client.close()
         await pool.close()
-    assert {offer.outcome for offer in offers} <= {Checkout.LINK, Checkout.LATER}
+    assert {offer.outcome for offer in offers} <= {Outcome.LINK, Outcome.LATER}
     assert len({offer.url for offer in offers if offer.url}) == 1
     assert len(bot.yookassa.payments) == 1
     assert await bot.db.fetchval("SELECT count(*) FROM payments") == 1
@@ -54,8 +55,8 @@ async def test_ten_presses_at_two_replicas_make_one_payment(bot: World) -> None:
 
 async def test_a_press_is_answered_while_yookassa_hangs(bot: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The person is told to wait; the patience is under the 15 s that a press may take."""
-    assert CHECKOUT_PATIENCE_S < 15
-    monkeypatch.setattr("app.flows.billing.CHECKOUT_PATIENCE_S", 0.5)
+    assert PATIENCE_S < 15
+    monkeypatch.setattr("app.flows.purchases.checkout.PATIENCE_S", 0.5)
     person = bot.person()
     hang = bot.yookassa.fault("payments.create", hang=True)
     await person.send_text("/buy_subscription")
@@ -70,7 +71,7 @@ async def test_presses_that_wait_for_one_another_are_each_answered_in_time(
     bot: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One person's presses come one after another; the wait for the one before is a part of the patience."""
-    monkeypatch.setattr("app.flows.billing.CHECKOUT_PATIENCE_S", 1.0)
+    monkeypatch.setattr("app.flows.purchases.checkout.PATIENCE_S", 1.0)
     person = bot.person()
     bot.yookassa.fault("payments.create", times=5, hang=True)
     await person.send_text("/buy_subscription")
@@ -119,7 +120,7 @@ async def test_replicas_never_ask_twice_about_the_same_payment_in_one_turn(bot: 
 
         async def claim() -> list[object]:
             async with pool.acquire() as conn:
-                return [*await payments.claim(conn, 5, 60, "other", test=True)]
+                return [*await payments.claim(conn, 5, 60, "yookassa", "other", test=True)]
 
         claims = await asyncio.gather(*(claim() for _ in range(10)))
     claimed = [payment for claim_ in claims for payment in claim_]
@@ -134,7 +135,7 @@ async def test_polls_become_ever_rarer_up_to_an_hour(bot: World) -> None:
     distances = []
     for _ in range(25):
         await bot.db.execute("UPDATE payments SET poll_at = now()")
-        assert len(await payments.claim(bot.db, 1, 60, "other", test=True)) == 1
+        assert len(await payments.claim(bot.db, 1, 60, "yookassa", "other", test=True)) == 1
         distances.append(await bot.db.fetchval("SELECT extract(epoch FROM poll_at - now())::float8 FROM payments"))
     assert distances[0] == pytest.approx(60, abs=5)
     assert max(distances) <= 3600

@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from app.clients.yookassa import YooKassa, YooKassaUnavailable
+from app.gateways.port import Lane, Unavailable
+from app.gateways.yookassa import YooKassa
+from tests.threads import end_of_threads
 from tests.world import World, world
 
 
@@ -208,7 +210,7 @@ async def test_a_yookassa_that_drips_holds_neither_the_caller_nor_a_thread(
     bot: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A header byte at a time defeats timeouts that are per read; the deadline shuts the socket."""
-    monkeypatch.setattr("app.clients.yookassa.DEADLINE_S", 1.0)
+    monkeypatch.setattr("app.gateways.yookassa_client.DEADLINE_S", 1.0)
 
     async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -225,7 +227,8 @@ async def test_a_yookassa_that_drips_holds_neither_the_caller_nor_a_thread(
         port = server.sockets[0].getsockname()[1]
         kassa = YooKassa(bot.settings.model_copy(update={"yookassa_api_url": f"http://127.0.0.1:{port}"}))
         started = time.monotonic()
-        with pytest.raises(YooKassaUnavailable):
-            await kassa.get_payment("22e12f66")
-        await asyncio.to_thread(kassa._threads.shutdown, wait=True)
+        with pytest.raises(Unavailable):
+            await kassa.read("22e12f66", Lane.POLL)
+        await kassa.close()
+        await end_of_threads("yookassa")
         assert time.monotonic() - started < 4

@@ -71,9 +71,9 @@ async def test_a_worker_repeats_purchases_of_its_own_shop_only(pool: "asyncpg.Po
         await users.touch(conn, 1)
         for shop, test in (("old", True), ("new", False), ("new", True)):
             ids[shop, test] = uuid4()
-            new = NewPurchase(ids[shop, test], 1, "p200", 10, 20_000, shop, test, "{}")
+            new = NewPurchase(ids[shop, test], 1, "p200", 10, 20_000, "RUB", "yookassa", shop, test, "{}")
             await payments.insert(conn, new, retry_after_s=0)
-        assert await payments.claim(conn, 5, 60, "new", True) == [ids["new", True]]
+        assert await payments.claim(conn, 5, 60, "yookassa", "new", True) == [ids["new", True]]
 
 
 async def test_one_person_s_order_and_refund_cross_without_a_deadlock(pool: "asyncpg.Pool[asyncpg.Record]") -> None:

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.catalog import EVENTS
-from app.clients.yookassa import YooKassa, YooKassaRefused
+from app.gateways.port import Refused
+from app.gateways.yookassa import EVENTS, YooKassa
 from app.registration import bring_up_to_date
 from sandbox.yookassa import FakeYooKassa
 from tests.world import services, world
@@ -50,7 +50,7 @@ async def test_a_token_that_is_refused_says_so(shop: tuple[FakeYooKassa, YooKass
     """401 is no fault that passes: nobody repeats it."""
     fake, client, url = shop
     fake.partner_token = "another"
-    with pytest.raises(YooKassaRefused):
+    with pytest.raises(Refused):
         await bring_up_to_date(client, url)
 
 

@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
-from app.clients.yookassa import YooKassa, YooKassaRefused, YooKassaUnavailable
+from app.gateways.port import Lane, Refused, Unavailable
+from app.gateways.yookassa import YooKassa
 from app.settings import Settings
 from local.ports import free_port
+from tests.threads import end_of_threads
 
 SHOP, KEY = "100500", "test_key_of_the_tests"
 PAYMENT = b'{"id": "2e1", "status": "pending", "amount": {"value": "200.00", "currency": "RUB"}, "test": true}'
@@ -41,7 +43,7 @@ async def client(port: int) -> AsyncIterator[YooKassa]:
         yield kassa
     finally:
         await kassa.close()
-        await asyncio.to_thread(kassa._threads.shutdown, wait=True)
+        await end_of_threads("yookassa")
 
 
 @asynccontextmanager
@@ -114,35 +116,35 @@ UNUSABLE: dict[str, Answer] = {
 async def test_whatever_is_no_answer_is_one_typed_error(answer: Answer) -> None:
     """The outcome is unknown, of a create call as of a look: both may be repeated."""
     async with server(answer) as port, client(port) as kassa:
-        with pytest.raises(YooKassaUnavailable):
-            await kassa.create_payment({"amount": {"value": "200.00", "currency": "RUB"}}, "a-key")
-        with pytest.raises(YooKassaUnavailable):
-            await kassa.get_payment("2e1")
+        with pytest.raises(Unavailable):
+            await kassa.create('{"amount": {"value": "200.00", "currency": "RUB"}}', "a-key", Lane.PRESS)
+        with pytest.raises(Unavailable):
+            await kassa.read("2e1", Lane.POLL)
 
 
 async def test_nobody_listening_is_the_same_typed_error() -> None:
     """A refused connection."""
     async with client(free_port()) as kassa:
-        with pytest.raises(YooKassaUnavailable):
-            await kassa.create_payment({}, "a-key")
+        with pytest.raises(Unavailable):
+            await kassa.create("{}", "a-key", Lane.PRESS)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 422])
 async def test_a_4xx_to_a_create_call_is_a_refusal_with_its_status(status: int) -> None:
     """What was asked did not happen; the body's words are kept for the operator."""
     async with server(says(f"{status} No", b'{"description": "vat_code"}')) as port, client(port) as kassa:
-        with pytest.raises(YooKassaRefused, match="vat_code") as refused:
-            await kassa.create_payment({}, "a-key")
+        with pytest.raises(Refused, match="vat_code") as refused:
+            await kassa.create("{}", "a-key", Lane.PRESS)
     assert refused.value.status == status
 
 
 async def test_a_payment_that_is_not_there_is_none_and_wrong_keys_are_no_news_of_it() -> None:
     """404 to a look says that there is none; a 401 says nothing about the payment."""
     async with server(says("404 Not Found", b"{}")) as port, client(port) as kassa:
-        assert await kassa.get_payment("2e1") is None
+        assert await kassa.read("2e1", Lane.POLL) is None
     async with server(says("401 Unauthorized", b"{}")) as port, client(port) as kassa:
-        with pytest.raises(YooKassaUnavailable):
-            await kassa.get_payment("2e1")
+        with pytest.raises(Unavailable):
+            await kassa.read("2e1", Lane.POLL)
 
 
 async def test_a_redirect_is_not_followed() -> None:
@@ -156,16 +158,16 @@ async def test_a_redirect_is_not_followed() -> None:
         await (moved if asked == 1 else says("200 OK", PAYMENT))(writer)
 
     async with server(answer) as port, client(port) as kassa:
-        with pytest.raises(YooKassaUnavailable):
-            await kassa.get_payment("2e1")
+        with pytest.raises(Unavailable):
+            await kassa.read("2e1", Lane.POLL)
     assert asked == 1
 
 
 async def test_more_hung_calls_than_threads_end_by_their_deadline_and_the_next_one_works(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Nineteen calls into silence end with the typed error, and free the threads while the silence lasts."""
-    monkeypatch.setattr("app.clients.yookassa.DEADLINE_S", 1.0)
+    """Nineteen reads into silence end with the typed error, and free the threads while the silence lasts."""
+    monkeypatch.setattr("app.gateways.yookassa_client.DEADLINE_S", 1.0)
     healed, over = False, asyncio.Event()
 
     async def hang(writer: asyncio.StreamWriter) -> None:
@@ -176,11 +178,11 @@ async def test_more_hung_calls_than_threads_end_by_their_deadline_and_the_next_o
 
     async with server(hang) as port, client(port) as kassa:
         async with asyncio.timeout(8):
-            calls = (kassa.get_payment("2e1") for _ in range(19))
+            calls = (kassa.read("2e1", Lane.POLL) for _ in range(19))
             outcomes = await asyncio.gather(*calls, return_exceptions=True)
-        assert {type(outcome) for outcome in outcomes} == {YooKassaUnavailable}
+        assert {type(outcome) for outcome in outcomes} == {Unavailable}
         healed = True
-        payment = await kassa.get_payment("2e1")
+        payment = await kassa.read("2e1", Lane.POLL)
         over.set()
     assert payment is not None
     assert payment.amount == 20_000
@@ -200,12 +202,12 @@ async def test_neither_the_key_nor_the_authorization_header_is_logged(caplog: py
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
         port = listening.sockets[0].getsockname()[1]
         async with client(port) as kassa:
-            with pytest.raises(YooKassaRefused) as refused:
-                await kassa.create_payment({}, "a-key")
-            await kassa.get_payment("2e1")
+            with pytest.raises(Refused) as refused:
+                await kassa.create("{}", "a-key", Lane.PRESS)
+            await kassa.read("2e1", Lane.POLL)
     async with client(port) as kassa:
-        with pytest.raises(YooKassaUnavailable) as unavailable:
-            await kassa.get_payment("2e1")
+        with pytest.raises(Unavailable) as unavailable:
+            await kassa.read("2e1", Lane.POLL)
     assert all(f"Basic {pair}".encode() in head for head in seen)
     assert len(seen) == 2
     for text in (caplog.text, str(refused.value), str(unavailable.value)):

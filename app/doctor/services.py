@@ -11,11 +11,11 @@ from aiogram.client.telegram import TelegramAPIServer
 from aiogram.exceptions import TelegramNotFound, TelegramUnauthorizedError
 from aiogram.types import WebhookInfo
 
-from app.catalog import EVENTS
 from app.clients import genapi
 from app.clients.genapi import GenApi
-from app.clients.yookassa import YooKassa, YooKassaRefused, YooKassaUnavailable
 from app.doctor.ill import Ill
+from app.gateways.port import Refused, Unavailable
+from app.gateways.yookassa import EVENTS, YooKassa
 from app.settings import Settings
 
 _LOW_BALANCE = 100
@@ -126,9 +126,9 @@ async def yookassa_address(settings: Settings) -> str:
     client = YooKassa(settings)
     try:
         there = {webhook.event for webhook in await client.webhooks() if webhook.url == url}
-    except YooKassaRefused as error:
+    except Refused as error:
         raise Ill(f"refuses YOOKASSA_OAUTH_TOKEN ({error.status}): set a valid one, or none") from error
-    except YooKassaUnavailable as error:
+    except Unavailable as error:
         raise Ill("does not say which webhooks it has: try again later") from error
     finally:
         await client.close()

@@ -9,7 +9,8 @@ from aiogram.types import CallbackQuery, Message
 
 from app import keyboards
 from app.catalog import PLANS
-from app.flows.billing import Billing, Checkout
+from app.flows.purchases import Purchases
+from app.flows.purchases.checkout import Outcome
 from app.keyboards import PlanPress
 from app.words import Words
 
@@ -17,9 +18,9 @@ router = Router(name="subscription")
 
 
 @router.message(CommandStart(deep_link=True, magic=F.args == "success"))
-async def paid(message: Message, billing: Billing, words: Words) -> SendMessage:
+async def paid(message: Message, purchases: Purchases, words: Words) -> SendMessage:
     """The way back from YooKassa's page: looks the payment up at once instead of promising."""
-    status = await billing.look_up(message.chat.id)
+    status = await purchases.poll.look_up(message.chat.id)
     return message.answer(
         words.payment_state(status), reply_markup=keyboards.resume(words) if status == "succeeded" else None
     )
@@ -40,7 +41,7 @@ async def plans_again(query: CallbackQuery, bot: Bot, words: Words) -> AnswerCal
 
 @router.callback_query(PlanPress.filter())
 async def choose(
-    query: CallbackQuery, callback_data: PlanPress, billing: Billing, bot: Bot, words: Words, arrived_at: float
+    query: CallbackQuery, callback_data: PlanPress, purchases: Purchases, bot: Bot, words: Words, arrived_at: float
 ) -> AnswerCallbackQuery:
     """A plan: the link to pay for it, or a sentence to try again.
 
@@ -50,13 +51,14 @@ async def choose(
         return query.answer(words.button_unknown, show_alert=True)
     me = await bot.me()
     return_url = f"https://t.me/{me.username}?start=success"
-    offer = await billing.checkout(query.from_user.id, callback_data.plan, return_url, time.monotonic() - arrived_at)
+    waited_s = time.monotonic() - arrived_at
+    offer = await purchases.checkout.offer(query.from_user.id, callback_data.plan, return_url, waited_s)
     plan = PLANS[callback_data.plan]
-    if offer.outcome is Checkout.LINK and offer.url:
+    if offer.outcome is Outcome.LINK and offer.url:
         await bot.send_message(
             query.from_user.id, words.pay(plan.key), reply_markup=keyboards.pay(words, offer.url, plan)
         )
         return query.answer()
-    text = words.pay_later if offer.outcome is Checkout.LATER else words.pay_refused
+    text = words.pay_later if offer.outcome is Outcome.LATER else words.pay_refused
     await bot.send_message(query.from_user.id, text)
     return query.answer()

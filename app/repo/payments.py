@@ -25,7 +25,7 @@ _NEWEST = query("payments.newest")
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """A row of `payments`; `amount` and `refunded` in kopecks, `request` the JSON text of the create call."""
+    """A row of `payments`; `amount` and `refunded` in minor units of `currency`, `request` as it is sent."""
 
     id: UUID
     user_id: int
@@ -33,6 +33,7 @@ class Purchase:
     credits: int
     amount: int
     currency: str
+    gateway: str
     shop_id: str
     test: bool
     status: str
@@ -48,13 +49,15 @@ class Purchase:
 
 @dataclass(frozen=True, slots=True)
 class NewPurchase:
-    """A purchase about to be made at YooKassa."""
+    """A purchase about to be made at a gateway."""
 
     id: UUID
     user_id: int
     plan: str
     credits: int
     amount: int
+    currency: str
+    gateway: str
     shop_id: str
     test: bool
     request: str
@@ -69,6 +72,8 @@ async def insert(conn: Connection, new: NewPurchase, retry_after_s: float) -> No
         new.plan,
         new.credits,
         new.amount,
+        new.currency,
+        new.gateway,
         new.shop_id,
         new.test,
         new.request,
@@ -76,15 +81,17 @@ async def insert(conn: Connection, new: NewPurchase, retry_after_s: float) -> No
     )
 
 
-async def open_of_plan(conn: Connection, user_id: int, plan: str, shop_id: str, test: bool) -> Purchase | None:
-    """The person's open purchase of a plan in this shop."""
-    row = await conn.fetchrow(_OPEN_OF_PLAN, user_id, plan, shop_id, test)
+async def open_of_plan(
+    conn: Connection, user_id: int, plan: str, gateway: str, shop_id: str, test: bool
+) -> Purchase | None:
+    """The person's open purchase of a plan at this till."""
+    row = await conn.fetchrow(_OPEN_OF_PLAN, user_id, plan, gateway, shop_id, test)
     return Purchase(**row) if row else None
 
 
-async def by_provider(conn: Connection, provider_id: str) -> Purchase | None:
-    """A purchase by YooKassa's id."""
-    row = await conn.fetchrow(_BY_PROVIDER, provider_id)
+async def by_provider(conn: Connection, gateway: str, provider_id: str) -> Purchase | None:
+    """A purchase by its gateway's id."""
+    row = await conn.fetchrow(_BY_PROVIDER, gateway, provider_id)
     return Purchase(**row) if row else None
 
 
@@ -107,7 +114,7 @@ async def link(
     poll_after_s: float,
     created_at: datetime | None,
 ) -> bool:
-    """new → pending; `created_at` is YooKassa's time of the link, None where it does not say."""
+    """new → pending; `created_at` is the gateway's time of the link, None where it does not say."""
     return await conn.fetchval(_LINK, payment_id, provider_id, url, poll_after_s, created_at) is not None
 
 
@@ -131,9 +138,11 @@ async def review(conn: Connection, payment_id: UUID, provider_id: str, reason: s
     return await conn.fetchval(_REVIEW, payment_id, provider_id, reason) is not None
 
 
-async def claim(conn: Connection, limit: int, poll_after_s: float, shop_id: str, test: bool) -> list[UUID]:
-    """Takes up to `limit` open purchases of this shop whose turn it is."""
-    return [row["id"] for row in await conn.fetch(_CLAIM, limit, poll_after_s, shop_id, test)]
+async def claim(
+    conn: Connection, limit: int, poll_after_s: float, gateway: str, shop_id: str, test: bool
+) -> list[UUID]:
+    """Takes up to `limit` open purchases of this till whose turn it is."""
+    return [row["id"] for row in await conn.fetch(_CLAIM, limit, poll_after_s, gateway, shop_id, test)]
 
 
 async def abandon(conn: Connection, payment_id: UUID) -> bool:
@@ -142,7 +151,7 @@ async def abandon(conn: Connection, payment_id: UUID) -> bool:
 
 
 async def refund(conn: Connection, payment_id: UUID, refunded: int, taken: int, short: int) -> bool:
-    """Notes the kopecks refunded so far, and the credits taken and missing for it."""
+    """Notes what was refunded so far, in minor units, and the credits taken and missing for it."""
     return await conn.fetchval(_REFUND, payment_id, refunded, taken, short) is not None
 
 

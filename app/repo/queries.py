@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 _FOLDER = Path(__file__).resolve().parents[2] / "sql"
-_NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+_PART = re.compile(r"^-- (name|fragment): (\w+)\n", re.MULTILINE)
 
 used: set[str] = set()
 """Every name asked for so far: a test finds the statements that nobody uses."""
@@ -21,6 +21,15 @@ def query(name: str) -> str:
 
 @cache
 def statements(stem: str) -> dict[str, str]:
-    """All statements of `sql/{stem}.sql` by name."""
-    parts = _NAME.split((_FOLDER / f"{stem}.sql").read_text(encoding="utf-8"))[1:]
-    return {name: text.strip() for name, text in zip(parts[::2], parts[1::2], strict=True)}
+    """All statements of `sql/{stem}.sql` by name.
+
+    What several of them have in common stands once, as a `-- fragment: this`, and in them as `{this}`.
+    """
+    parts = _PART.split((_FOLDER / f"{stem}.sql").read_text(encoding="utf-8"))[1:]
+    texts: dict[str, dict[str, str]] = {"fragment": {}, "name": {}}
+    for kind, name, text in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
+        texts[kind][name] = text.strip()
+    found = texts["name"]
+    for fragment, text in texts["fragment"].items():
+        found = {name: statement.replace(f"{{{fragment}}}", text) for name, statement in found.items()}
+    return found

@@ -8,14 +8,14 @@ import structlog
 from aiohttp import web
 
 from app import keys
-from app.clients.yookassa import YooKassaUnavailable
 from app.faults import INFRASTRUCTURE
+from app.gateways.port import Unavailable
 from app.routes.body import json_object
 
 log = structlog.get_logger()
 
 _PATIENCE_S = 15
-_LATER: tuple[type[Exception], ...] = (YooKassaUnavailable, *INFRASTRUCTURE)
+_LATER: tuple[type[Exception], ...] = (Unavailable, *INFRASTRUCTURE)
 
 
 async def handle(request: web.Request) -> web.Response:
@@ -26,7 +26,7 @@ async def handle(request: web.Request) -> web.Response:
     provider_id, claimed_id = parsed
     try:
         async with asyncio.timeout(_PATIENCE_S):
-            ours = await request.app[keys.BILLING].notified(provider_id, claimed_id)
+            ours = await request.app[keys.PURCHASES].notified.of(provider_id, claimed_id)
     except _LATER as error:
         log.warning("yookassa_webhook.not_verified", provider_id=provider_id, error=repr(error))
         return web.json_response({"ok": False}, status=503, headers={"Retry-After": "5"})

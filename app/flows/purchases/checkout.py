@@ -1,0 +1,137 @@
+"""A press on a plan: the link to pay, the same one while it is payable."""
+
+import asyncio
+from dataclasses import dataclass
+from enum import Enum
+from uuid import uuid4
+
+import structlog
+
+from app import words
+from app.catalog import PLANS, Plan
+from app.db import transaction
+from app.flows.purchases.ask import Asking
+from app.flows.purchases.settle import Source
+from app.gateways.port import DEADLINE_S, Gateway, Order, Refused, Status, Unavailable
+from app.metrics import Metrics
+from app.repo import payments, users
+from app.repo.payments import NewPurchase, Purchase
+from app.repo.records import Connection, Pool
+from app.settings import Settings
+
+log = structlog.get_logger()
+
+LINK_TRUSTED_S = 50 * 60
+"""A link lives for about an hour; an older one is read back before it is shown again."""
+
+_RUSSIAN = words.of("ru")
+"""What a payment is for stands on a receipt of a Russian till."""
+
+PATIENCE_S = 12.0
+"""A press is answered within 15 s (CONTRACT), even where a link is read back and a new one made."""
+
+
+class Outcome(Enum):
+    """What became of choosing a plan."""
+
+    LINK = "link"
+    LATER = "later"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The outcome, and the link where there is one."""
+
+    outcome: Outcome
+    url: str | None = None
+
+
+class Checkout:
+    """Offers links to pay."""
+
+    def __init__(self, pool: Pool, settings: Settings, metrics: Metrics, gateway: Gateway, asking: Asking) -> None:
+        self._pool = pool
+        self._metrics = metrics
+        self._gateway = gateway
+        self._asking = asking
+        # An unknown create call is repeated with the same key and request, about once a minute as YooKassa asks;
+        # never while the one before may still be answered.
+        self._retry_after_s = DEADLINE_S + settings.payment_poll_after_s
+
+    async def offer(self, user_id: int, plan_key: str, return_url: str, waited_s: float = 0) -> Offer:
+        """The link to pay for a plan. Raises KeyError for no such plan.
+
+        `waited_s`: how many seconds the press has waited already.
+        """
+        plan = PLANS[plan_key]
+        # Not a part of the patience: who is told to wait for a link has a purchase, which the worker goes on with
+        purchase = await self._open(user_id, plan, return_url)
+        structlog.contextvars.bind_contextvars(payment_id=str(purchase.id))
+        try:
+            async with asyncio.timeout(max(0, PATIENCE_S - waited_s)) as patience:
+                if purchase.status == "pending" and purchase.link_age_s >= LINK_TRUSTED_S:
+                    await self._asking.read(purchase, Source.CHECKOUT)
+                    purchase = await self._open(user_id, plan, return_url)
+                if purchase.status == "pending":
+                    return Offer(Outcome.LINK, purchase.confirmation_url)
+                return await self._create(purchase)
+        except Unavailable:
+            return Offer(Outcome.LATER)
+        except TimeoutError:
+            if not patience.expired():
+                raise
+            return Offer(Outcome.LATER)
+
+    async def _open(self, user_id: int, plan: Plan, return_url: str) -> Purchase:
+        """The open purchase of this plan, or a new one, stored before its gateway hears of it."""
+        till = self._gateway
+        async with transaction(self._pool) as conn:
+            await users.lock(conn, user_id)
+            found = await payments.open_of_plan(conn, user_id, plan.key, till.name, till.shop_id, till.test)
+            if found is not None:
+                if found.status == "new":
+                    await payments.begin_attempt(conn, found.id, self._retry_after_s)
+                return found
+            stored = await self._insert(conn, user_id, plan, return_url)
+        log.info(
+            "payment.created",
+            payment_id=str(stored.id),
+            user_id=user_id,
+            plan=plan.key,
+            amount=stored.amount,
+            currency=stored.currency,
+        )
+        self._metrics.payments.labels("created").inc()
+        return stored
+
+    async def _insert(self, conn: Connection, user_id: int, plan: Plan, return_url: str) -> Purchase:
+        till, payment_id = self._gateway, uuid4()
+        amount = till.price(plan)
+        request = till.request(Order(payment_id, user_id, amount, _RUSSIAN.payment_purpose(plan.credits), return_url))
+        new = NewPurchase(
+            payment_id,
+            user_id,
+            plan.key,
+            plan.credits,
+            amount,
+            till.currency,
+            till.name,
+            till.shop_id,
+            till.test,
+            request,
+        )
+        await payments.insert(conn, new, self._retry_after_s)
+        stored = await payments.by_id(conn, payment_id)
+        if stored is None:
+            raise RuntimeError("a purchase vanished")
+        return stored
+
+    async def _create(self, purchase: Purchase) -> Offer:
+        try:
+            charge = await self._asking.create(purchase, Source.CHECKOUT, owed=False)
+        except Refused:
+            return Offer(Outcome.REFUSED)
+        if charge.status is Status.PENDING and charge.url:
+            return Offer(Outcome.LINK, charge.url)
+        return Offer(Outcome.LATER)

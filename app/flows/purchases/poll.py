@@ -1,0 +1,72 @@
+"""Purchases that are asked about: by the worker, as notifications may be lost, and when a person comes back."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import structlog
+
+from app.db import connection
+from app.flows.purchases.ask import Asking
+from app.flows.purchases.settle import Source
+from app.gateways.port import DEADLINE_S, Gateway, Refused, Unavailable
+from app.metrics import Metrics
+from app.repo import payments
+from app.repo.records import Pool
+from app.settings import Settings
+
+log = structlog.get_logger()
+
+
+class Poll:
+    """Goes on with open purchases."""
+
+    def __init__(self, pool: Pool, settings: Settings, metrics: Metrics, gateway: Gateway, asking: Asking) -> None:
+        self._pool = pool
+        self._metrics = metrics
+        self._gateway = gateway
+        self._asking = asking
+        self._poll_after_s = settings.payment_poll_after_s
+        self._retry_after_s = DEADLINE_S + settings.payment_poll_after_s
+
+    async def claim(self, limit: int) -> Sequence[UUID]:
+        """Open purchases whose turn it is to be asked about."""
+        till = self._gateway
+        async with connection(self._pool) as conn:
+            return await payments.claim(conn, limit, self._poll_after_s, till.name, till.shop_id, till.test)
+
+    async def reconcile(self, payment_id: UUID) -> None:
+        """Repeats an unanswered create call, or asks how a payment stands."""
+        structlog.contextvars.bind_contextvars(payment_id=str(payment_id))
+        async with connection(self._pool) as conn:
+            if await payments.abandon(conn, payment_id):
+                log.error("payment.abandoned", payment_id=str(payment_id))
+                self._metrics.payments.labels("abandoned").inc()
+                return
+            await payments.begin_attempt(conn, payment_id, self._retry_after_s)
+            purchase = await payments.by_id(conn, payment_id)
+        if purchase is None:
+            return
+        structlog.contextvars.bind_contextvars(user_id=purchase.user_id)
+        try:
+            if purchase.status == "new":
+                await self._asking.create(purchase, Source.POLL, owed=True)
+            elif purchase.status == "pending":
+                await self._asking.read(purchase, Source.POLL)
+        except (Refused, Unavailable) as error:
+            log.warning("payment.poll_failed", error=str(error))
+
+    async def look_up(self, user_id: int) -> str | None:
+        """Asks at once how the person's newest purchase stands; its status, None where there is none."""
+        async with connection(self._pool) as conn:
+            purchase = await payments.newest(conn, user_id)
+        if purchase is None:
+            return None
+        structlog.contextvars.bind_contextvars(payment_id=str(purchase.id))
+        if purchase.status == "pending":
+            try:
+                await self._asking.read(purchase, Source.RETURN)
+            except Unavailable as error:
+                log.warning("payment.look_up_failed", error=str(error))
+            async with connection(self._pool) as conn:
+                purchase = await payments.by_id(conn, purchase.id) or purchase
+        return purchase.status

@@ -1,0 +1,123 @@
+"""Notifications are unsigned: whoever knows a payment's id may send as they like, and delays no purchase."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from app.flows.purchases.turns import Turns
+from tests.world import World, world
+
+READ_S = 0.5
+
+
+@pytest.fixture
+async def bot(database_url: str, redis_url: str) -> AsyncIterator[World]:
+    async with world(database_url, redis_url) as running:
+        yield running
+        await running.audit()
+
+
+async def flood(bot: World, payments: list[str], each: int) -> list[int]:
+    """Forged notifications of known payments, all at once; their statuses."""
+    url = f"{bot.settings.public_url}/yookassa/webhook"
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as client:
+
+        async def forge(payment: str) -> int:
+            body: dict[str, Any] = {"type": "notification", "event": "payment.succeeded", "object": {"id": payment}}
+            async with client.post(url, json=body) as answer:
+                return answer.status
+
+        return await asyncio.gather(*(forge(payment) for payment in payments for _ in range(each)))
+
+
+async def slow_reads(bot: World) -> None:
+    """YooKassa takes its time over every look at a payment."""
+    bot.yookassa.fault("payments.get", times=10_000, before=lambda: asyncio.sleep(READ_S))
+
+
+async def test_forged_notifications_of_one_payment_are_a_few_reads_and_hold_up_no_checkout(bot: World) -> None:
+    """400 at once: one is under way, one waits and stands for all the others; a press has threads of its own."""
+    payment = await bot.choose(bot.person(1))
+    await slow_reads(bot)
+    flooding = asyncio.create_task(flood(bot, [payment], 400))
+    await bot.yookassa.wait_for(lambda: bot.yookassa.called("payments.get"))
+    started = time.monotonic()
+    await bot.choose(bot.person(2))
+    assert time.monotonic() - started < 5
+    assert set(await flooding) == {200}
+    assert len(bot.yookassa.called("payments.get")) <= 10
+
+
+async def test_forged_notifications_of_many_payments_hold_up_neither_a_checkout_nor_a_poll(
+    database_url: str, redis_url: str
+) -> None:
+    """Ten each of forty payments: what no thread is free for is to be sent again; a paid one is found meanwhile."""
+    async with world(database_url, redis_url, payment_poll_after_s=0.5) as bot:
+        paid, person = await bot.choose(bot.person(1)), bot.person(1)
+        await bot.db.execute("UPDATE payments SET poll_at = 'infinity'")
+        known = [await bot.choose(bot.person(100 + number)) for number in range(40)]
+        await bot.db.execute("UPDATE payments SET poll_at = 'infinity' WHERE provider_id <> $1", paid)
+        await slow_reads(bot)
+        flooding = asyncio.create_task(flood(bot, known, 10))
+        await bot.yookassa.wait_for(lambda: bot.yookassa.called("payments.get"))
+        started = time.monotonic()
+        await bot.choose(bot.person(2))
+        assert time.monotonic() - started < 5
+        bot.yookassa.misdeliver("lost")
+        await bot.yookassa.pay(paid)
+        await bot.db.execute("UPDATE payments SET poll_at = now() WHERE provider_id = $1", paid)
+        await bot.says(person, lambda message: "добавлено 10 кредитов" in (message.text or ""), within_s=4)
+        statuses = await flooding
+        assert set(statuses) <= {200, 503}
+        assert statuses.count(503) >= 10, "whatever the number of payments, so many reads wait and no more"
+        await bot.audit()
+
+
+async def test_who_comes_while_a_run_is_under_way_is_answered_by_a_later_one() -> None:
+    """What is read already may be older than what they were told; and an error is told to everybody who waited."""
+    runs, begun, go_on = 0, asyncio.Semaphore(0), asyncio.Event()
+
+    async def look() -> int:
+        nonlocal runs
+        runs += 1
+        number = runs
+        begun.release()
+        await go_on.wait()
+        if number == 3:
+            raise ValueError("no answer")
+        return number
+
+    turns = Turns[int]()
+    first = asyncio.create_task(turns.join("key", look))
+    await begun.acquire()
+    later = [asyncio.create_task(turns.join("key", look)) for _ in range(5)]
+    other = asyncio.create_task(turns.join("another key", look))
+    await begun.acquire()
+    go_on.set()
+    assert await first == 1
+    assert await other == 2
+    outcomes = await asyncio.gather(*later, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [ValueError] * 5
+    assert await turns.join("key", look) == 4
+
+
+async def test_a_run_goes_on_for_the_others_when_one_gives_up() -> None:
+    """A request that was cut short takes nobody else's answer away."""
+    go_on = asyncio.Event()
+
+    async def look() -> str:
+        await go_on.wait()
+        return "seen"
+
+    turns = Turns[str]()
+    impatient = asyncio.create_task(turns.join("key", look))
+    patient = asyncio.create_task(turns.join("key", look))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    await asyncio.gather(impatient, return_exceptions=True)
+    go_on.set()
+    assert await patient == "seen"
