@@ -32,5 +32,14 @@ INFRASTRUCTURE: tuple[type[Exception], ...] = (
 )
 """Answered with 503 wherever it escapes, so that the sender tries again."""
 
+POSTGRES: tuple[type[Exception], ...] = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+"""Whatever a statement may fail with where nothing is lost by asking later.
+
+A server that is away or hangs (TimeoutError is an OSError), and whatever it answers.
+"""
+
+REDIS: tuple[type[Exception], ...] = (RedisError, OSError)
+"""Whatever a call of Redis may fail with."""
+
 TELEGRAM: tuple[type[Exception], ...] = (AiogramError, aiohttp.ClientError, OSError, TimeoutError)
 """Whatever a call to Telegram may fail with: its own errors, an answer that is none, a file that does not come."""

@@ -10,6 +10,7 @@ from app import paths, words
 from app.faults import TELEGRAM
 from app.gateways.port import Refused, Unavailable
 from app.gateways.yookassa import EVENTS, YooKassa
+from app.patience import until_it_works
 from app.settings import Settings
 
 log = structlog.get_logger()
@@ -21,27 +22,22 @@ async def register_telegram(
     bot: Bot, dispatcher: Dispatcher, settings: Settings, secret: str, registered: asyncio.Event
 ) -> None:
     """Registers the webhook and the commands with Telegram, for as long as it takes."""
-    delay = 1.0
-    while True:
-        try:
-            me = await bot.me()
-            await bot.set_webhook(
-                settings.telegram_webhook_url,
-                secret_token=secret,
-                allowed_updates=dispatcher.resolve_used_update_types(),
-                drop_pending_updates=False,
-            )
-            await bot.set_my_commands(
-                [BotCommand(command=name, description=text) for name, text in words.of(None).commands._asdict().items()]
-            )
-        except TELEGRAM as error:
-            log.warning("telegram.not_registered", error=repr(error), next_try_s=delay)
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, _LONGEST_PAUSE_S)
-        else:
-            registered.set()
-            log.info("telegram.registered", url=settings.telegram_webhook_url, bot=me.username)
-            return
+
+    async def register() -> None:
+        me = await bot.me()
+        await bot.set_webhook(
+            settings.telegram_webhook_url,
+            secret_token=secret,
+            allowed_updates=dispatcher.resolve_used_update_types(),
+            drop_pending_updates=False,
+        )
+        await bot.set_my_commands(
+            [BotCommand(command=name, description=text) for name, text in words.of(None).commands._asdict().items()]
+        )
+        registered.set()
+        log.info("telegram.registered", url=settings.telegram_webhook_url, bot=me.username)
+
+    await until_it_works(register, TELEGRAM, "telegram.not_registered", _LONGEST_PAUSE_S)
 
 
 async def register_yookassa(yookassa: YooKassa, settings: Settings) -> None:
@@ -53,20 +49,14 @@ async def register_yookassa(yookassa: YooKassa, settings: Settings) -> None:
     log.info("yookassa.webhook", url=url, events=EVENTS)
     if not settings.yookassa_oauth_token.get_secret_value():
         return
-    delay = 1.0
-    while True:
-        try:
-            await bring_up_to_date(yookassa, url)
-        except Refused as error:
-            log.error("yookassa.not_registered", error=str(error), next_try_s=None)
-            return
-        except Unavailable as error:
-            log.warning("yookassa.not_registered", error=str(error), next_try_s=delay)
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, _LONGEST_PAUSE_S)
-        else:
-            log.info("yookassa.registered", url=url)
-            return
+    try:
+        await until_it_works(
+            lambda: bring_up_to_date(yookassa, url), (Unavailable,), "yookassa.not_registered", _LONGEST_PAUSE_S
+        )
+    except Refused as error:
+        log.error("yookassa.not_registered", error=str(error), next_try_s=None)
+    else:
+        log.info("yookassa.registered", url=url)
 
 
 async def bring_up_to_date(yookassa: YooKassa, url: str) -> None:

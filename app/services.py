@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
-import asyncpg
 import structlog
 from aiogram import Bot, Dispatcher
 from aiogram.client.default import DefaultBotProperties
@@ -17,12 +16,12 @@ from aiogram.fsm.storage.memory import MemoryStorage, SimpleEventIsolation
 from aiogram.fsm.storage.redis import RedisEventIsolation, RedisStorage
 from aiogram.types import LinkPreviewOptions
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from app import words
 from app.clients.genapi import GenApi
 from app.clients.results import Results
 from app.db import connection, open_pool
+from app.faults import POSTGRES, REDIS
 from app.flood import Flood, MemoryFlood, RedisFlood
 from app.flows.delivery import Delivery
 from app.flows.gauges import Gauges
@@ -31,6 +30,7 @@ from app.flows.purchases import Purchases
 from app.gateways.yookassa import YooKassa
 from app.handlers import errors, photo, start, status, subscription
 from app.metrics import CountedCalls, Metrics
+from app.patience import until_it_works
 from app.proofs import telegram_secret
 from app.registration import register_telegram, register_yookassa
 from app.repo import schema
@@ -46,6 +46,8 @@ DRAIN_S = 2.5
 """Requests and workers may take this long each to finish after SIGTERM: together under the 10 s of the contract."""
 
 _CLOSE_S = 1.0
+
+_LONGEST_PAUSE_S = 10.0
 
 _CONVERSATION_TTL_S = 7 * 24 * 3600
 
@@ -141,14 +143,7 @@ async def _stop(workers: Sequence[Worker[Any]]) -> None:
 
 async def _pool(settings: Settings) -> Pool:
     """Waits for PostgreSQL instead of crash-looping; says so once a try."""
-    delay = 0.5
-    while True:
-        try:
-            return await open_pool(settings)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            log.warning("postgres.waiting", error=repr(error), next_try_s=delay)
-        await asyncio.sleep(delay)
-        delay = min(delay * 2, 10)
+    return await until_it_works(lambda: open_pool(settings), POSTGRES, "postgres.waiting", _LONGEST_PAUSE_S)
 
 
 async def _close_pool(pool: Pool) -> None:
@@ -164,15 +159,8 @@ async def _redis(settings: Settings) -> Redis | None:
     if not settings.redis_url:
         return None
     redis = Redis.from_url(settings.redis_url, socket_timeout=5, socket_connect_timeout=5)
-    delay = 0.5
-    while True:
-        try:
-            await redis.ping()
-            return redis
-        except (RedisError, OSError) as error:
-            log.warning("redis.waiting", error=repr(error), next_try_s=delay)
-        await asyncio.sleep(delay)
-        delay = min(delay * 2, 10)
+    await until_it_works(redis.ping, REDIS, "redis.waiting", _LONGEST_PAUSE_S)
+    return redis
 
 
 def _bot(settings: Settings, metrics: Metrics) -> Bot:
@@ -221,12 +209,12 @@ def _readiness(pool: Pool, redis: Redis | None, registered: asyncio.Event) -> Ca
         try:
             async with connection(pool) as conn:
                 checks["postgres"] = await schema.is_current(conn)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except POSTGRES as error:
             log.warning("readyz.postgres", error=repr(error))
         if redis is not None:
             try:
                 checks["redis"] = bool(await redis.ping())
-            except (RedisError, OSError, TimeoutError) as error:
+            except REDIS as error:
                 log.warning("readyz.redis", error=repr(error))
         return checks
 

@@ -8,10 +8,11 @@ import aiohttp
 import asyncpg
 from aiogram.exceptions import AiogramError
 from pydantic import ValidationError
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import AuthenticationError
 
 from app.doctor import services, storage
 from app.doctor.ill import Ill
+from app.faults import POSTGRES, REDIS
 from app.settings import Settings, faults, read_settings
 
 _TIMEOUT_S = 15
@@ -60,7 +61,7 @@ async def _check(name: str, address: str, look: Callable[[Settings], Awaitable[s
         text = f"refuses the user or the password: check {address}"
     except asyncpg.InvalidCatalogNameError:
         text = f"has no such database: check {address}"
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, RedisError) as error:
+    except (*POSTGRES, *REDIS) as error:
         text = f"does not answer ({type(error).__name__}): check {address}, and whether it runs"
     except (AiogramError, aiohttp.ClientError, ValueError) as error:
         text = f"does not answer as it should ({type(error).__name__}): check {address}, or try again later"

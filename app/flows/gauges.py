@@ -3,11 +3,10 @@
 import asyncio
 import time
 
-import asyncpg
 import structlog
 
 from app.db import connection
-from app.faults import INFRASTRUCTURE
+from app.faults import POSTGRES
 from app.metrics import Metrics
 from app.repo import gauges
 from app.repo.records import Pool
@@ -19,8 +18,6 @@ PATIENCE_S = 2.0
 
 FRESH_S = 5.0
 """However many ask, PostgreSQL is asked once in this time."""
-
-_AWAY: tuple[type[Exception], ...] = (asyncpg.PostgresError, *INFRASTRUCTURE)
 
 
 class Gauges:
@@ -45,7 +42,7 @@ class Gauges:
             try:
                 async with asyncio.timeout(PATIENCE_S), connection(self._pool) as conn:
                     found = await gauges.read(conn)
-            except _AWAY as error:
+            except POSTGRES as error:
                 log.warning("metrics.database_away", error=repr(error))
                 found = []
             self._read_at = time.monotonic()

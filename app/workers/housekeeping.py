@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import asyncpg
 import structlog
 
 from app.db import connection, slow_transaction
+from app.faults import POSTGRES
 from app.metrics import Metrics
 from app.repo import audit, generations, outbox
 from app.repo.records import Connection, Pool
@@ -26,7 +26,7 @@ async def audit_ledger(pool: Pool, metrics: Metrics) -> None:
         try:
             async with slow_transaction(pool, audit.PATIENCE_S) as conn:
                 wrong = await audit.differences(conn)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except POSTGRES as error:
             log.warning("audit.failed", error=repr(error))
         else:
             metrics.ledger_differences.set(len(wrong))
@@ -41,7 +41,7 @@ async def wipe_old(pool: Pool, retention_days: int) -> None:
         try:
             for remove in (generations.wipe, outbox.purge):
                 await _remove_all(pool, remove, retention_days)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except POSTGRES as error:
             log.warning("retention.failed", error=repr(error))
         await asyncio.sleep(_RETENTION_EVERY_S)
 
