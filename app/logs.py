@@ -90,7 +90,7 @@ def configure(settings: Settings) -> None:
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level)
     logging.getLogger("aiohttp.server").addFilter(_is_ours)
-    for noisy in ("aiogram.event", "urllib3", "PIL", "asyncio"):
+    for noisy in ("aiogram.event", "urllib3", "pyvips", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

@@ -1,33 +1,53 @@
-"""Pictures by their bytes: what may go to gen-api, and a result in the size that was chosen."""
+"""Pictures by their bytes: what may go to gen-api, and a result in the size that was chosen.
+
+Nothing is decoded in this process: each picture has a child process of its own (`app/decoder.py`), which may be
+killed. Whatever becomes of it but an answer means that there is no picture.
+"""
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+import os
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from contextlib import suppress
 from dataclasses import dataclass
-from io import BytesIO
+from pathlib import Path
 
-from PIL import Image, ImageOps
+from app.room import Room
 
 MAX_BYTES = 20 * 1024 * 1024
 """What a bot can download from Telegram."""
 
-MAX_PIXELS = 50_000_000
-"""More is a decompression bomb, or costs as much memory as one."""
+PATIENCE_S = 15.0
+"""A child that has not answered by then is killed."""
 
-ENCODED_SIDE = 4096
-"""Pixels: what has to be encoded anew is made no larger. It is more than twice of any size that the model makes, and 50
-Mpx would take half a minute as a PNG, which the end of the process had to wait for."""
+_SMALL = 88 * 1024 * 1024
+_LARGE = 2 * _SMALL
+"""Bytes that a child may take. Nearly all sources do with the small one, two at a time; what does not (a progressive
+JPEG of more than about 16 Mpx, a WEBP of 50) is tried once more with the large one, alone."""
 
-_MIME = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
-_SUFFIX = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
-_READABLE = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-_ORIENTATION = 0x0112
+_RESULT = 72 * 1024 * 1024
+"""Bytes for a result: 4096 × 4096 scaled down takes half of it."""
 
-# A picture of 50 Mpx takes up to 0.7 GB while it is worked on: two at a time, and results do not wait for sources.
-_SOURCES = ThreadPoolExecutor(2, "sources")
-_RESULTS = ThreadPoolExecutor(2, "results")
+_DECODER = Path(__file__).with_name("decoder.py")
+_RETRIED_WITHIN_S = 3.0
+"""An honest picture that needs more memory has found out by then; a crafted one does not get its seconds twice."""
 
-# The header's size is checked here before a pixel is decoded; Pillow's own limit would only warn.
-Image.MAX_IMAGE_PIXELS = None
+_CHUNK = 256 * 1024
+_ANSWER_LIMIT = 24 * 1024 * 1024
+"""Bytes: more than the largest picture that is encoded anew."""
+
+_FINAL = {-signal.SIGXCPU, -signal.SIGALRM, -signal.SIGKILL}
+"""Ends that more memory would not change: its time was up, or the system found that it took too much."""
+_SUFFIX = {"jpeg": "jpg", "png": "png", "webp": "webp", "gif": "gif", "tiff": "tiff"}
+
+# Nothing of the bot's own environment: it holds every secret there is
+_ENVIRONMENT = {"VIPS_CONCURRENCY": "1", "VIPS_BLOCK_UNTRUSTED": "1", "MALLOC_ARENA_MAX": "1"}
+
+_ONE_PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b55"
+    "0000000a49444154789c636000000002000148afa4710000000049454e44ae426082"
+)
 
 
 class NotAPicture(Exception):
@@ -47,73 +67,95 @@ class Picture:
     filename: str
 
 
-async def inspect(data: bytes) -> Picture:
-    """A person's picture made fit for gen-api: JPEG, PNG or WEBP, upright; untouched where it is already.
-
-    Raises NotAPicture or TooLarge.
-    """
-    return await asyncio.get_running_loop().run_in_executor(_SOURCES, _inspect, data)
+class _NoAnswer(Exception):
+    """The child died or found no picture: there is none, or too little memory to read it."""
 
 
-async def fit(data: bytes, size: str) -> bytes:
-    """A result no larger than `size` ("512x512"): scaled down to a PNG, or as it is. Raises NotAPicture."""
-    return await asyncio.get_running_loop().run_in_executor(_RESULTS, _fit, data, size)
+class Pictures:
+    """Has pictures read; sources and results do not wait for one another."""
+
+    def __init__(self) -> None:
+        self._sources = Room(_LARGE)
+        self._results = Room(_RESULT)
+
+    async def open(self) -> None:
+        """Reads a first picture: where that fails no order could be drawn, and each would be called no picture."""
+        try:
+            await self.inspect(_ONE_PIXEL)
+        except NotAPicture as error:
+            raise RuntimeError("pictures cannot be read here: is pyvips installed?") from error
+
+    async def inspect(self, data: bytes) -> Picture:
+        """A person's picture made fit for gen-api: JPEG, PNG or WEBP, upright; untouched where it is already.
+
+        Raises NotAPicture or TooLarge.
+        """
+        if len(data) > MAX_BYTES:
+            raise TooLarge(f"{len(data)} bytes")
+        kind, picture = await self._read(self._sources, _SMALL, data, "source")
+        return Picture(picture, f"image/{kind}", f"picture.{_SUFFIX[kind]}")
+
+    async def fit(self, data: bytes, size: str) -> bytes:
+        """A result no larger than `size` ("512x512"): scaled down to a PNG, or as it is. Raises NotAPicture."""
+        try:
+            _, picture = await self._read(self._results, _RESULT, data, size)
+        except TooLarge as error:
+            raise NotAPicture(str(error)) from error
+        return picture
+
+    async def _read(self, room: Room, memory: int, data: bytes, task: str) -> tuple[str, bytes]:
+        """Format and bytes of the picture as `task` wants it; where little memory does not do, once more with more."""
+        clock = asyncio.get_running_loop().time
+        async with room.taken(memory):
+            began = clock()
+            try:
+                return await _ask_child(data, task, memory)
+            except _NoAnswer as error:
+                if clock() - began > _RETRIED_WITHIN_S:
+                    raise NotAPicture(str(error)) from error
+        try:
+            async with self._sources.taken(_LARGE):
+                return await _ask_child(data, task, _LARGE)
+        except _NoAnswer as error:
+            raise NotAPicture(str(error)) from error
 
 
-def _inspect(data: bytes) -> Picture:
-    if len(data) > MAX_BYTES:
-        raise TooLarge(f"{len(data)} bytes")
-    image = _decode(data)
-    # A phone's MPO is a JPEG with more pictures behind it
-    source = "JPEG" if image.format == "MPO" else image.format or ""
-    animated = source != "JPEG" and getattr(image, "n_frames", 1) > 1
-    kind = source if source in _MIME and not animated else "PNG"
-    upright = image.getexif().get(_ORIENTATION, 1) == 1
-    if kind != source or animated or not upright:
-        image = ImageOps.exif_transpose(image)
-        image = _plain(image) if kind == "PNG" else image
-        image.thumbnail((ENCODED_SIDE, ENCODED_SIDE))
-        data = _encode(image, kind)
-    return Picture(data, _MIME[kind], f"picture.{_SUFFIX[kind]}")
-
-
-def _fit(data: bytes, size: str) -> bytes:
-    width, height = (int(side) for side in size.split("x"))
+async def _ask_child(data: bytes, task: str, memory: int) -> tuple[str, bytes]:
+    """One child's life. Raises _NoAnswer, NotAPicture where its time is up, TooLarge."""
+    command = (sys.executable, "-I", _DECODER, task, str(memory), str(os.getpid()))
+    process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=_ENVIRONMENT)
     try:
-        image = _decode(data)
-    except TooLarge as error:
-        raise NotAPicture(str(error)) from error
-    if image.width <= width and image.height <= height:
-        return data
-    return _encode(ImageOps.contain(_plain(image), (width, height), Image.Resampling.LANCZOS), "PNG")
+        async with asyncio.timeout(PATIENCE_S):
+            answer = await _converse(process, data)
+            code = await process.wait()
+    except TimeoutError as error:
+        raise NotAPicture(f"not read within {PATIENCE_S:.0f} s") from error
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if code in _FINAL:
+        raise NotAPicture(f"the reading was ended by signal {-code}")
+    word, _, kind = answer[: answer.find(b"\n")].decode(errors="replace").partition(" ")
+    if code == 0 and word == "large":
+        raise TooLarge(f"{kind} pixels")
+    if code != 0 or word not in {"same", "new"} or kind not in _SUFFIX:
+        raise _NoAnswer(f"exit code {code}, {word[:20]!r}")
+    return kind, data if word == "same" else bytes(answer[answer.find(b"\n") + 1 :])
 
 
-def _decode(data: bytes) -> Image.Image:
-    try:
-        image = Image.open(BytesIO(data), formats=_READABLE)
-        pixels = image.width * image.height
-        if pixels <= MAX_PIXELS:
-            image.load()
-            image.getexif()
-    except Exception as error:  # Pillow's plug-ins raise a dozen types on broken files
-        raise NotAPicture(repr(error)) from error
-    if pixels > MAX_PIXELS:
-        raise TooLarge(f"{pixels} pixels")
-    return image
-
-
-def _encode(image: Image.Image, kind: str) -> bytes:
-    out = BytesIO()
-    if kind == "PNG":
-        # gen-api and Telegram read it once, so time counts for more than bytes
-        image.save(out, "PNG", compress_level=1)
-    else:
-        image.save(out, kind, quality=95)
-    return out.getvalue()
-
-
-def _plain(image: Image.Image) -> Image.Image:
-    """The picture in a mode that scales well and that every PNG reader knows."""
-    if image.mode in {"RGB", "RGBA", "L"}:
-        return image
-    return image.convert("RGBA" if image.has_transparency_data else "RGB")
+async def _converse(process: Process, data: bytes) -> bytearray:
+    """What the child answers to the picture. It is believed no more than the picture is."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with suppress(OSError):
+        for start in range(0, len(data), _CHUNK):
+            process.stdin.write(data[start : start + _CHUNK])
+            await process.stdin.drain()
+    process.stdin.close()
+    answer = bytearray()
+    while chunk := await process.stdout.read(_CHUNK):
+        answer += chunk
+        if len(answer) > _ANSWER_LIMIT:
+            raise _NoAnswer("an answer without end")
+    return answer

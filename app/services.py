@@ -31,6 +31,7 @@ from app.gateways.yookassa import YooKassa
 from app.handlers import errors, photo, start, status, subscription
 from app.metrics import CountedCalls, Metrics
 from app.patience import until_it_works
+from app.pictures import Pictures
 from app.proofs import telegram_secret
 from app.registration import register_telegram, register_yookassa
 from app.repo import schema
@@ -80,13 +81,15 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
     stack.push_async_callback(gen_api.close)
     results = Results(settings.gen_api_url)
     stack.push_async_callback(results.close)
+    pictures = Pictures()
+    await pictures.open()
     kassa = YooKassa(settings)
     stack.push_async_callback(kassa.close)
 
-    ordering = Ordering(pool, settings, metrics, gen_api, bot, order_queued.set, message_owed.set)
+    ordering = Ordering(pool, settings, metrics, gen_api, bot, pictures, order_queued.set, message_owed.set)
     purchases = Purchases(pool, settings, metrics, kassa, message_owed.set)
     stack.push_async_callback(purchases.notified.close)
-    delivery = Delivery(pool, metrics, bot, results, gen_api, ordering, message_owed.set)
+    delivery = Delivery(pool, metrics, bot, results, pictures, gen_api, ordering, message_owed.set)
 
     dispatcher = _dispatcher(settings, redis, pool, message_owed.set)
     dispatcher.workflow_data.update(

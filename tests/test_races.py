@@ -12,6 +12,7 @@ from app.clients.genapi import ASK_TIMEOUT_S, GenApi
 from app.db import open_pool
 from app.flows.ordering import Ordering
 from app.metrics import Metrics
+from app.pictures import Pictures
 from app.repo import credits, generations, payments, users
 from app.repo.generations import NewOrder
 from app.repo.payments import NewPurchase
@@ -122,7 +123,7 @@ async def test_orders_that_nobody_can_be_asked_about_end_before_the_others_are_a
     async with services(database_url, redis_url) as around:
         pool, gen_api = await open_pool(around.settings), GenApi(around.gen_api.url, "key")
         settings, metrics, bot = around.settings, Metrics(), Bot(TOKEN)
-        ordering = Ordering(pool, settings, metrics, gen_api, bot, lambda: None, lambda: None)
+        ordering = Ordering(pool, settings, metrics, gen_api, bot, Pictures(), lambda: None, lambda: None)
         async with pool.acquire() as conn:
             await users.touch(conn, 1)
             for key in ("accepted", "unknown"):

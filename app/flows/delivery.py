@@ -16,7 +16,7 @@ from aiogram.exceptions import (
 from aiogram.types import BufferedInputFile
 from aiogram.types import Message as Sent
 
-from app import keyboards, notices, pictures, words
+from app import keyboards, notices, words
 from app.clients import genapi
 from app.clients.genapi import GenApi
 from app.clients.results import LinkDead, Results, Unreachable
@@ -24,6 +24,7 @@ from app.db import connection, transaction
 from app.faults import TELEGRAM
 from app.flows.ordering import Ordering
 from app.metrics import Metrics
+from app.pictures import NotAPicture, Pictures
 from app.repo import generations, outbox, users
 from app.repo.records import Message, Pool, Result
 
@@ -60,6 +61,7 @@ class Delivery:
         metrics: Metrics,
         bot: Bot,
         results: Results,
+        pictures: Pictures,
         gen_api: GenApi,
         ordering: Ordering,
         wake: Callable[[], None],
@@ -68,6 +70,7 @@ class Delivery:
         self._metrics = metrics
         self._bot = bot
         self._results = results
+        self._pictures = pictures
         self._gen_api = gen_api
         self._ordering = ordering
         self._wake = wake
@@ -172,8 +175,8 @@ class Delivery:
         try:
             with self._metrics.outside_call("results", "fetch"):
                 data = await self._results.fetch(result.result_url)
-            return await pictures.fit(data, result.size)
-        except pictures.NotAPicture:
+            return await self._pictures.fit(data, result.size)
+        except NotAPicture:
             log.warning("delivery.no_picture")
             return None
         except LinkDead as error:

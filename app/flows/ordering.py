@@ -15,7 +15,6 @@ import structlog
 from aiogram import Bot
 from aiogram.exceptions import TelegramBadRequest
 
-from app import pictures
 from app.catalog import MODELS, PRICE, SIZES
 from app.clients import genapi
 from app.clients.genapi import GenApi, Outcome
@@ -25,7 +24,7 @@ from app.flows import alerts
 from app.metrics import Metrics
 from app.notices import OrderFailed, PictureRefused, ProviderRefuses
 from app.notices import Picture as OwedPicture
-from app.pictures import Picture
+from app.pictures import NotAPicture, Picture, Pictures, TooLarge
 from app.proofs import callback_url
 from app.repo import breakers, credits, generations, outbox, users
 from app.repo.generations import Failed, NewOrder
@@ -94,6 +93,7 @@ class Ordering:
         metrics: Metrics,
         gen_api: GenApi,
         bot: Bot,
+        pictures: Pictures,
         wake_submit: Callable[[], None],
         wake_delivery: Callable[[], None],
     ) -> None:
@@ -102,6 +102,7 @@ class Ordering:
         self._metrics = metrics
         self._gen_api = gen_api
         self._bot = bot
+        self._pictures = pictures
         self._wake_submit = wake_submit
         self._wake_delivery = wake_delivery
 
@@ -180,10 +181,10 @@ class Ordering:
             async with asyncio.timeout(SOURCE_PATIENCE_S):
                 with self._metrics.outside_call("telegram", "download"):
                     await self._bot.download(claimed.source_file_id, destination=buffer)
-                return await pictures.inspect(buffer.getvalue())
-        except pictures.NotAPicture:
+                return await self._pictures.inspect(buffer.getvalue())
+        except NotAPicture:
             await self._fail_claimed(claimed, "not_a_picture")
-        except pictures.TooLarge:
+        except TooLarge:
             await self._fail_claimed(claimed, "too_large")
         except TelegramBadRequest as error:
             reason = "too_large" if "too big" in error.message else "file_gone"

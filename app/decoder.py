@@ -1,0 +1,136 @@
+"""Reads one picture that somebody sent, and ends: `python -I decoder.py TASK MEMORY PARENT`, a program of its own.
+
+A picture is a program in the language of its decoder, so this process holds nothing that is worth taking, imports
+libvips alone, and gives up by itself: past its memory, its seconds or its parent's life it is killed.
+
+TASK is `source` (made fit for gen-api) or the size of a result ("512x512": made no larger); MEMORY is in bytes, PARENT
+is the process to die with. The picture comes on stdin up to its end. On stdout goes a line, and what it announces:
+
+- `same <format>`: the picture is right as it is;
+- `new <format>`: it was encoded anew, its bytes follow;
+- `large <pixels>`: it has more than MAX_PIXELS;
+- `none`: it is no picture that can be read whole with this memory.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+from typing import Any
+
+import pyvips
+
+MAX_PIXELS = 50_000_000
+"""More is a decompression bomb, or costs as much as one."""
+
+ENCODED_SIDE = 2048
+"""Pixels: a source that has to be encoded anew is made no larger; no model draws more of it than that."""
+
+CPU_S = 5
+"""Ten times what an honest picture of 50 Mpx takes (measured: docs/reliability.md)."""
+
+WALL_S = 15
+"""A machine that is busy with other things gives this process less than a core."""
+
+_FORMATS = {
+    "jpegload_buffer": "jpeg",
+    "pngload_buffer": "png",
+    "webpload_buffer": "webp",
+    "gifload_buffer": "gif",
+    "tiffload_buffer": "tiff",
+}
+_UPLOADED = {"jpeg", "png", "webp"}
+_EIGHTH: dict[str, dict[str, Any]] = {"jpeg": {"shrink": 8}, "webp": {"scale": 0.125}}
+_LOADERS = ("Jpeg", "Png", "Webp", "Nsgif", "Tiff")
+_DIE_WITH_PARENT = 1
+
+
+def main(task: str, memory: str, parent: str) -> None:
+    """Answers on stdout; raises whatever a crafted picture makes it raise."""
+    _confine(int(memory), int(parent))
+    data = sys.stdin.buffer.read()
+    try:
+        answer, body = _read(data, task)
+    except pyvips.Error:
+        answer, body = "none", b""
+    sys.stdout.buffer.write(answer.encode() + b"\n" + body)
+    sys.stdout.buffer.flush()
+
+
+def _confine(memory: int, parent: int) -> None:
+    pyvips.operation_block_set("VipsForeignLoad", True)
+    for loader in _LOADERS:
+        pyvips.operation_block_set(f"VipsForeignLoad{loader}", False)
+    pyvips.cache_set_max(0)
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    signal.alarm(WALL_S)
+    os.nice(5)
+    if sys.platform == "linux":
+        # Not RLIMIT_AS: what the libraries map and never touch costs nothing. Elsewhere the limit means something else
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+        if os.getppid() != parent:
+            sys.exit(1)
+
+
+def _read(data: bytes, task: str) -> tuple[str, bytes]:
+    image = _open(data)
+    if (pixels := image.width * image.height) > MAX_PIXELS:
+        return f"large {pixels}", b""
+    kind = _FORMATS[image.get("vips-loader")]
+    _read_whole(data, kind)
+    return _source(data, image, kind) if task == "source" else _result(data, image, kind, task)
+
+
+def _source(data: bytes, image: Any, kind: str) -> tuple[str, bytes]:
+    uploaded = kind in _UPLOADED and _field(image, "n-pages") == 1
+    if uploaded and _field(image, "orientation") == 1:
+        return f"same {kind}", b""
+    upright = _thumbnail(data, ENCODED_SIDE, ENCODED_SIDE, no_rotate=False)
+    encoded = kind if uploaded else "png"
+    return f"new {encoded}", _encoded(upright, encoded)
+
+
+def _result(data: bytes, image: Any, kind: str, size: str) -> tuple[str, bytes]:
+    width, height = map(int, size.split("x"))
+    if image.width <= width and image.height <= height:
+        return f"same {kind}", b""
+    return "new png", _encoded(_thumbnail(data, width, height, no_rotate=True), "png")
+
+
+def _open(data: bytes, **options: Any) -> Any:
+    return pyvips.Image.new_from_buffer(data, "", access="sequential", fail_on="error", **options)
+
+
+def _read_whole(data: bytes, kind: str) -> None:
+    """Raises where the picture breaks off: `thumbnail_buffer` would fill the rest up with grey.
+
+    Decoded in an eighth, which reads every byte all the same.
+    """
+    _open(data, **_EIGHTH.get(kind, {})).avg()
+
+
+def _thumbnail(data: bytes, width: int, height: int, *, no_rotate: bool) -> Any:
+    return pyvips.Image.thumbnail_buffer(data, width, height=height, size="down", no_rotate=no_rotate, fail_on="error")
+
+
+def _encoded(image: Any, kind: str) -> bytes:
+    if image.interpretation not in ("srgb", "b-w"):
+        image = image.colourspace("srgb")
+    if kind == "png":
+        # gen-api and Telegram read it once, so time counts for more than bytes
+        data = image.write_to_buffer(".png", compression=1, keep="icc")
+    else:
+        data = image.write_to_buffer(f".{kind}", Q=95, keep="icc")
+    return bytes(data)
+
+
+def _field(image: Any, name: str) -> int:
+    return int(image.get(name)) if image.get_typeof(name) else 1
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
