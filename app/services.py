@@ -28,7 +28,7 @@ from app.flows.gauges import Gauges
 from app.flows.ordering import Ordering
 from app.flows.purchases import Purchases
 from app.gateways.yookassa import YooKassa
-from app.handlers import errors, photo, start, status, subscription
+from app.handlers import errors, photo, start, status, subscription, texts
 from app.metrics import CountedCalls, Metrics
 from app.patience import until_it_works
 from app.pictures import Pictures
@@ -93,7 +93,7 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
 
     dispatcher = _dispatcher(settings, redis, pool, message_owed.set)
     dispatcher.workflow_data.update(
-        pool=pool, ordering=ordering, purchases=purchases, metrics=metrics, words=words.of(None)
+        pool=pool, ordering=ordering, purchases=purchases, metrics=metrics, words=words.of(None), settings=settings
     )
     stack.push_async_callback(dispatcher.storage.close)
     stack.push_async_callback(dispatcher.fsm.events_isolation.close)
@@ -200,6 +200,7 @@ def _dispatcher(settings: Settings, redis: Redis | None, pool: Pool, wake_delive
         start.router,
         status.router,
         subscription.router,
+        texts.router,
         photo.router,
         errors.fallback,
     )

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sentry_sdk.utils import Dsn
 
 from app import paths
+from app.words.legal import Seller
 
 _ODD = "cannot be read as an address (percent-encode an odd password)"
 _TELEGRAM_IDS = Annotated[tuple[int, ...], NoDecode]
@@ -45,6 +46,12 @@ class Settings(BaseSettings):
     telegram_api_url: str = "https://api.telegram.org"
     admin_ids: _TELEGRAM_IDS = ()
 
+    seller_name: str = ""
+    seller_inn: str = ""
+    support_contact: str = ""
+    terms_url: str = ""
+    privacy_url: str = ""
+
     host: str = "0.0.0.0"  # noqa: S104 - a container is reached from outside
     port: int = Field(default=8080, ge=0, le=65535)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -68,6 +75,11 @@ class Settings(BaseSettings):
     def yookassa_test(self) -> bool:
         """Whether the keys are a test shop's: only then is a test payment credited, and only such a one."""
         return self.yookassa_secret_key.get_secret_value().startswith("test_")
+
+    @cached_property
+    def seller(self) -> Seller:
+        """Who sells, for the texts that say so."""
+        return Seller(self.seller_name, self.seller_inn, self.support_contact, self.terms_url, self.privacy_url)
 
     @cached_property
     def telegram_webhook_url(self) -> str:
@@ -163,6 +175,13 @@ class Settings(BaseSettings):
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("must be a http(s) URL")
         return value.rstrip("/")
+
+    @field_validator("terms_url", "privacy_url")
+    @classmethod
+    def _page(cls, value: str) -> str:
+        if value and (_split(value).scheme not in ("http", "https") or not _split(value).hostname):
+            raise ValueError("must be a http(s) URL")
+        return value
 
     @field_validator("public_url")
     @classmethod

@@ -75,7 +75,7 @@ async def test_machines_get_the_same_as_json(bot: World) -> None:
     assert code == 1
     checks = [Check(**check) for check in json.loads(report)]
     assert [check.name for check in checks if not check.ok] == ["gen-api"]
-    assert len(checks) == 10
+    assert len(checks) == 11
 
 
 async def test_missing_settings_are_red_lines() -> None:
@@ -126,6 +126,21 @@ async def test_a_schema_that_is_behind_is_found(bot: World) -> None:
     """A migration of this code is not applied, or none is."""
     await bot.db.execute("DELETE FROM _yoyo_migration")
     assert "app.migrate" in (await _red())["postgres"]
+
+
+async def test_in_production_a_seller_without_a_name_a_number_or_an_address_is_red(
+    bot: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What /terms and /paysupport would not say is named; outside production it may be missing."""
+    assert "seller" not in await _red()
+    monkeypatch.setenv("ENV", "production")
+    monkeypatch.setenv("PUBLIC_URL", "https://bot.example")
+    assert (await _red())["seller"].startswith("SELLER_NAME, SELLER_INN, SUPPORT_CONTACT not set")
+    monkeypatch.setenv("SELLER_NAME", "ИП Иванов")
+    monkeypatch.setenv("SELLER_INN", "500100732259")
+    assert (await _red())["seller"].startswith("SUPPORT_CONTACT not set")
+    monkeypatch.setenv("SUPPORT_CONTACT", "@ivanov")
+    assert "seller" not in await _red()
 
 
 async def test_an_empty_database_is_told_to_migrate(

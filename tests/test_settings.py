@@ -72,6 +72,8 @@ def test_the_address_of_gen_api_is_cut_off_at_its_networks(environment: pytest.M
         ("REDIS_URL", "redis://:a[hush]b@127.0.0.1:6379"),
         ("REDIS_URL", "redis://user:hush/word@127.0.0.1:6379"),
         ("SENTRY_DSN", "hush"),
+        ("TERMS_URL", "hush"),
+        ("PRIVACY_URL", "https://a[hush]b"),
     ],
 )
 def test_an_address_that_cannot_be_read_is_one_line_without_a_piece_of_it(

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 from aiohttp import web
 
-from app.handlers import errors, photo, start, status, subscription
+from app.handlers import errors, photo, start, status, subscription, texts
 from app.main import create_app
 from app.repo import audit
 from app.settings import Settings
@@ -120,9 +120,10 @@ async def world(database_url: str, redis_url: str, **changes: Any) -> AsyncItera
 @asynccontextmanager
 async def serving(around: World) -> AsyncIterator[None]:
     """The bot in this process; its shutdown is that of SIGTERM."""
-    for router in (errors.router, errors.fallback, photo.router, start.router, status.router, subscription.router):
+    for module in (errors, photo, start, status, subscription, texts):
         # aiogram attaches a router to one dispatcher in a process's life; here each test has a bot of its own.
-        router._parent_router = None
+        module.router._parent_router = None
+    errors.fallback._parent_router = None
     app = create_app(around.settings)
     app.on_response_prepare.append(_write_down)
     # aiohttp's own patience with requests in flight is nothing that the bot may lean on: bot.py gives it a second

@@ -10,7 +10,7 @@ from aiogram.exceptions import AiogramError
 from pydantic import ValidationError
 from redis.exceptions import AuthenticationError
 
-from app.doctor import services, storage
+from app.doctor import seller, services, storage
 from app.doctor.ill import Ill
 from app.faults import POSTGRES, REDIS
 from app.settings import Settings, faults, read_settings
@@ -22,6 +22,7 @@ _CHECKS: tuple[tuple[str, str, Callable[[Settings], Awaitable[str]]], ...] = (
     ("ledger", "DATABASE_URL", storage.balances_are_sums),
     ("work", "DATABASE_URL", storage.nothing_is_stuck),
     ("redis", "REDIS_URL", storage.redis_answers),
+    ("seller", "SELLER_NAME", seller.seller_is_named),
     ("telegram", "TELEGRAM_API_URL", services.telegram_knows_us),
     ("telegram webhook", "TELEGRAM_API_URL", services.telegram_reaches_us),
     ("gen-api", "GEN_API_URL", services.gen_api_takes_orders),

@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 from app.words.alerts import Alerts
 from app.words.chat import Chat, Commands
 from app.words.en import English
+from app.words.legal import Legal
 from app.words.orders import Orders
 from app.words.purchases import Purchases
 from app.words.ru import Russian
@@ -17,7 +18,7 @@ from app.words.ru import Russian
 type Language = Literal["ru", "en"]
 
 
-class Words(Chat, Orders, Purchases, Alerts, Protocol):
+class Words(Chat, Orders, Purchases, Legal, Alerts, Protocol):
     """All that the bot says, in one language."""
 
 

@@ -17,6 +17,7 @@ class EnglishChat(Chat):
         photo="Make a picture",
         buy_subscription="Buy credits",
         status="Balance and subscription",
+        support="Ask us anything",
         help="How it works",
         cancel="Cancel what was begun",
         forget="Delete my descriptions and photos",
@@ -26,7 +27,8 @@ class EnglishChat(Chat):
         "Choose a size and press “✅ Draw”: the picture comes to this chat, usually within a minute.\n\n"
         f"Everybody new gets {credits(WELCOME_CREDITS)}; a picture costs {credits(PRICE)}. "
         "If something goes wrong, the credits are back on your balance.\n\n"
-        f"{_HOW}\n/cancel — cancel what was begun\n/forget — delete my descriptions and photos"
+        f"{_HOW}\n/cancel — cancel what was begun\n/forget — delete my descriptions and photos\n"
+        "/support — ask us, /paysupport — about a payment\n/terms — the terms, /privacy — about your data"
     )
     cancelled = "Cancelled. To start again: /photo"
     nothing_to_cancel = "There is nothing to cancel. To start: /photo"
