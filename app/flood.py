@@ -14,18 +14,22 @@ TOLD_EVERY_S = 5.0
 
 _MEMORY_LIMIT = 10_000
 
-_SCRIPT = """
-local seconds, micros = unpack(redis.call('TIME'))
-local now = seconds * 1000 + micros / 1000
-local interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
-local busy_until = math.max(now, tonumber(redis.call('GET', KEYS[1]) or '0'))
-if busy_until - now > interval * (burst - 1) then
-    return redis.call('SET', KEYS[2], '1', 'NX', 'PX', ARGV[3]) and 1 or 2
+COUNT = """
+local function count(busy_key, told_key, interval, burst, told_ms)
+    local seconds, micros = unpack(redis.call('TIME'))
+    local now = seconds * 1000 + micros / 1000
+    local busy_until = math.max(now, tonumber(redis.call('GET', busy_key) or '0'))
+    if busy_until - now > interval * (burst - 1) then
+        return redis.call('SET', told_key, '1', 'NX', 'PX', told_ms) and 1 or 2
+    end
+    busy_until = busy_until + interval
+    redis.call('SET', busy_key, string.format('%.3f', busy_until), 'PX', math.ceil(busy_until - now))
+    return 0
 end
-busy_until = busy_until + interval
-redis.call('SET', KEYS[1], string.format('%.0f', busy_until), 'PX', math.ceil(busy_until - now))
-return 0
 """
+"""Lua: counts one thing that a person did, and returns the verdict. A script of somebody else's may begin with it."""
+
+_SCRIPT = f"{COUNT} return count(KEYS[1], KEYS[2], tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3])"
 
 
 class Verdict(IntEnum):
@@ -44,16 +48,22 @@ class Flood(Protocol):
 
 
 class RedisFlood:
-    """Counted in Redis, by Redis's clock: one limit for all replicas, one round trip an update."""
+    """Counted in Redis, by Redis's clock: one limit for all replicas, one round trip an update.
+
+    `arguments` are COUNT's last three.
+    """
 
     def __init__(self, redis: Redis, bot_id: int, burst: int, per_s: float) -> None:
         self._script = redis.register_script(_SCRIPT)
         self._prefix = f"flood:{bot_id}"
-        self._arguments = (1000 / per_s, burst, int(TOLD_EVERY_S * 1000))
+        self.arguments = (1000 / per_s, burst, int(TOLD_EVERY_S * 1000))
+
+    def keys(self, user_id: int) -> tuple[str, str]:
+        """COUNT's first two: what is counted, and when the person was told."""
+        return f"{self._prefix}:{user_id}", f"{self._prefix}:{user_id}:told"
 
     async def check(self, user_id: int) -> Verdict:
-        keys = [f"{self._prefix}:{user_id}", f"{self._prefix}:{user_id}:told"]
-        return Verdict(await self._script(keys=keys, args=self._arguments))
+        return Verdict(await self._script(keys=self.keys(user_id), args=self.arguments))
 
 
 class MemoryFlood:

@@ -16,6 +16,8 @@ from app.settings import Settings
 log = structlog.get_logger()
 
 _LONGEST_PAUSE_S = 60.0
+_CONNECTIONS = 100
+"""The most that Telegram opens (40 by default): one person's updates that wait leave some to others."""
 
 
 async def register_telegram(
@@ -30,6 +32,7 @@ async def register_telegram(
             secret_token=secret,
             allowed_updates=dispatcher.resolve_used_update_types(),
             drop_pending_updates=False,
+            max_connections=_CONNECTIONS,
         )
         await bot.set_my_commands(
             [BotCommand(command=name, description=text) for name, text in words.of(None).commands._asdict().items()]

@@ -11,9 +11,6 @@ from aiogram import Bot, Dispatcher
 from aiogram.client.default import DefaultBotProperties
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
-from aiogram.fsm.storage.base import BaseEventIsolation, BaseStorage, DefaultKeyBuilder
-from aiogram.fsm.storage.memory import MemoryStorage, SimpleEventIsolation
-from aiogram.fsm.storage.redis import RedisEventIsolation, RedisStorage
 from aiogram.types import LinkPreviewOptions
 from redis.asyncio import Redis
 
@@ -22,7 +19,7 @@ from app.clients.genapi import GenApi
 from app.clients.results import Results
 from app.db import connection, open_pool
 from app.faults import POSTGRES, REDIS
-from app.flood import Flood, MemoryFlood, RedisFlood
+from app.flood import MemoryFlood, RedisFlood
 from app.flows.delivery import Delivery
 from app.flows.gauges import Gauges
 from app.flows.ordering import Ordering
@@ -36,8 +33,10 @@ from app.proofs import telegram_secret
 from app.registration import register_telegram, register_yookassa
 from app.repo import schema
 from app.repo.records import Pool
-from app.routes.telegram import UPDATE_TIMEOUT_S, TelegramRoute
+from app.routes.telegram import TelegramRoute
 from app.settings import Settings
+from app.shelf import MemoryShelf, RedisShelf
+from app.turns import Turns
 from app.workers.housekeeping import audit_ledger, wipe_old
 from app.workers.loop import Worker
 
@@ -49,8 +48,6 @@ DRAIN_S = 2.5
 _CLOSE_S = 1.0
 
 _LONGEST_PAUSE_S = 10.0
-
-_CONVERSATION_TTL_S = 7 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +88,12 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
     stack.push_async_callback(purchases.notified.close)
     delivery = Delivery(pool, metrics, bot, results, pictures, gen_api, ordering, message_owed.set)
 
-    dispatcher = _dispatcher(settings, redis, pool, message_owed.set)
+    turns = _turns(settings, redis, bot)
+    dispatcher = _dispatcher(turns, pool, message_owed.set)
     dispatcher.workflow_data.update(
         pool=pool, ordering=ordering, purchases=purchases, metrics=metrics, words=words.of(None), settings=settings
     )
-    stack.push_async_callback(dispatcher.storage.close)
-    stack.push_async_callback(dispatcher.fsm.events_isolation.close)
     secret = telegram_secret(settings.webhook_secret.get_secret_value())
-    flood = _flood(settings, redis, bot)
 
     _run(
         stack,
@@ -121,7 +116,7 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
     return Services(
         ordering,
         purchases,
-        TelegramRoute(dispatcher, bot, metrics, secret, settings.max_updates, flood),
+        TelegramRoute(dispatcher, bot, metrics, secret, turns),
         metrics,
         Gauges(pool, metrics),
         _readiness(pool, redis, registered),
@@ -176,20 +171,15 @@ def _bot(settings: Settings, metrics: Metrics) -> Bot:
     )
 
 
-def _flood(settings: Settings, redis: Redis | None, bot: Bot) -> Flood:
+def _turns(settings: Settings, redis: Redis | None, bot: Bot) -> Turns:
     burst, per_s = settings.flood_burst, settings.flood_per_s
-    return RedisFlood(redis, bot.id, burst, per_s) if redis is not None else MemoryFlood(burst, per_s)
+    if redis is None:
+        return Turns(MemoryShelf(MemoryFlood(burst, per_s)), settings.max_updates)
+    return Turns(RedisShelf(redis, RedisFlood(redis, bot.id, burst, per_s)), settings.max_updates)
 
 
-def _dispatcher(settings: Settings, redis: Redis | None, pool: Pool, wake_delivery: Callable[[], None]) -> Dispatcher:
-    storage: BaseStorage = MemoryStorage()
-    isolation: BaseEventIsolation = SimpleEventIsolation()
-    if redis is not None:
-        names = DefaultKeyBuilder(with_bot_id=True)
-        storage = RedisStorage(redis, names, state_ttl=_CONVERSATION_TTL_S, data_ttl=_CONVERSATION_TTL_S)
-        # A handler that was killed holds its person's conversation no longer than one could have run
-        isolation = RedisEventIsolation(redis, names, lock_kwargs={"timeout": UPDATE_TIMEOUT_S + 5})
-    dispatcher = Dispatcher(storage=storage, events_isolation=isolation)
+def _dispatcher(turns: Turns, pool: Pool, wake_delivery: Callable[[], None]) -> Dispatcher:
+    dispatcher = Dispatcher(storage=turns, events_isolation=turns)
     acquaintance = errors.Acquaintance(pool, wake_delivery)
     dispatcher.message.outer_middleware(acquaintance)
     dispatcher.callback_query.outer_middleware(acquaintance)

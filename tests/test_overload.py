@@ -95,6 +95,31 @@ async def test_more_updates_at_once_than_are_handled_come_back_later(bot: World)
     assert await bot.db.fetchval("SELECT count(*) FROM users WHERE credits = 10") == 2
 
 
+async def test_two_peoples_presses_while_yookassa_hangs_delay_nobody(database_url: str, redis_url: str) -> None:
+    """Forty presses each on the plans, at once; a third person's /status is answered at once, each press in the end."""
+    async with world(database_url, redis_url) as bot:
+        loud, quiet = [bot.person(1), bot.person(2)], bot.person(3)
+        offers = []
+        for person in loud:
+            await person.send_text("/buy_subscription")
+            offers.append(await bot.says(person, lambda message: message.button("200 ₽")))
+        bot.yookassa.fault("payments.create", times=100, hang=True)
+        async with asyncio.TaskGroup() as group:
+            presses = [
+                group.create_task(person.press(offer.id, "200 ₽", at_once=True))
+                for person, offer in zip(loud, offers, strict=True)
+                for _ in range(40)
+            ]
+            await bot.yookassa.wait_for(lambda: bot.yookassa.called("payments.create"))
+            for _ in range(3):
+                async with asyncio.timeout(4):
+                    await quiet.send_text("/status")
+            async with asyncio.timeout(20):
+                answered = {await press for press in presses}
+        assert answered == {answer["id"] for answer in bot.telegram.answers}
+        assert {call.status for call in bot.telegram.called("update")} <= {200, 503}
+
+
 async def test_past_the_bound_of_waiting_orders_people_get_a_sentence(database_url: str, redis_url: str) -> None:
     """One order waits for its picture; the next person's is declined, and nothing is debited."""
     async with world(database_url, redis_url, max_waiting_orders=1) as bot:

@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 from aiogram import Bot, Dispatcher
+from aiogram.dispatcher.middlewares.user_context import EVENT_CONTEXT_KEY, UserContextMiddleware
 from aiogram.methods import AnswerCallbackQuery, SendMessage, TelegramMethod
 from aiogram.types import InputFile, Update
 from aiogram.types.update import UpdateTypeLookupError
@@ -16,9 +17,10 @@ from pydantic import ValidationError
 
 from app import words
 from app.faults import INFRASTRUCTURE
-from app.flood import Flood, Verdict
+from app.flood import Verdict
 from app.metrics import Metrics
 from app.routes.body import json_object
+from app.turns import NoPlace, Turns
 
 log = structlog.get_logger()
 
@@ -26,26 +28,24 @@ UPDATE_TIMEOUT_S = 30
 """aiogram answers 200 for what is unfinished after 55 s; this ends it, unanswered, well before."""
 
 
-class TelegramRoute(SimpleRequestHandler):
-    """Feeds updates to the dispatcher inside the request, `max_updates` of them at once."""
+_PUT_OFF_AT_MOST = 10_000
 
-    def __init__(
-        self, dispatcher: Dispatcher, bot: Bot, metrics: Metrics, secret: str, max_updates: int, flood: Flood
-    ) -> None:
+
+class TelegramRoute(SimpleRequestHandler):
+    """Feeds updates to the dispatcher inside the request, each person's in their turn."""
+
+    def __init__(self, dispatcher: Dispatcher, bot: Bot, metrics: Metrics, secret: str, turns: Turns) -> None:
         super().__init__(dispatcher, bot, handle_in_background=False, secret_token=secret)
         self._metrics = metrics
-        self._flood = flood
         self._secret = secret.encode()
-        self._free = max_updates
+        self._turns = turns
+        self._put_off: dict[int, float] = {}
 
     async def handle(self, request: web.Request) -> web.Response:
         """401, 400, 200 with or without a method, 503 for faults that pass, 500 for bugs."""
         given = request.headers.get("X-Telegram-Bot-Api-Secret-Token", "")
         if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._secret):
             return web.json_response({"ok": False}, status=401)
-        if self._free <= 0:
-            return _again()
-        self._free -= 1
         arrived_at = time.monotonic()
         try:
             async with asyncio.timeout(UPDATE_TIMEOUT_S):
@@ -58,8 +58,6 @@ class TelegramRoute(SimpleRequestHandler):
         except Exception:
             log.exception("update.escaped")
             return web.json_response({"ok": False}, status=500)
-        finally:
-            self._free += 1
 
     async def _answer(self, body: dict[str, Any] | None, arrived_at: float) -> web.Response:
         if body is None:
@@ -69,25 +67,36 @@ class TelegramRoute(SimpleRequestHandler):
             return web.json_response({})
         person = getattr(update.event, "from_user", None)
         structlog.contextvars.bind_contextvars(update_id=update.update_id, user_id=person.id if person else None)
-        # Before the dispatcher: there, what one person does waits for the lock of their conversation, slot by slot
-        verdict = await self._verdict(update)
-        if verdict is not Verdict.TAKE:
-            self._metrics.updates_slowed.inc()
-            return self._write(_slow_down(update, verdict))
-        with self._metrics.update(_kind(update)):
-            result: TelegramMethod[Any] | None = await self.dispatcher.feed_webhook_update(
-                self.bot, update, arrived_at=arrived_at, **self.data
-            )
-        return self._write(result)
+        if update.pre_checkout_query is not None:
+            # Ten seconds, and the payment has failed: it waits for nothing else that the person does
+            async with self._turns.aside():
+                return await self._feed(update, arrived_at)
+        context = {EVENT_CONTEXT_KEY: UserContextMiddleware.resolve_event_context(update)}
+        conversation = self.dispatcher.fsm.resolve_event_context(self.bot, context)
+        if conversation is None:
+            return web.json_response({})
+        # Telegram brings what was put off once more: it has been counted, and has waited since it came first
+        first_arrived_at = self._put_off.pop(update.update_id, None)
+        counted = first_arrived_at is None and _may_be_refused(update)
+        try:
+            async with self._turns.turn(conversation.key, counted) as verdict:
+                if verdict is Verdict.TAKE:
+                    return await self._feed(update, first_arrived_at or arrived_at)
+                if verdict is Verdict.TELL:
+                    log.warning("update.flood")
+                self._metrics.updates_slowed.inc()
+                return self._write(_slow_down(update, verdict))
+        except NoPlace:
+            self._put_off[update.update_id] = first_arrived_at or arrived_at
+            if len(self._put_off) > _PUT_OFF_AT_MOST:
+                del self._put_off[next(iter(self._put_off))]
+            return _again()
 
-    async def _verdict(self, update: Update) -> Verdict:
-        event = update.message or update.callback_query
-        if event is None or event.from_user is None:
-            return Verdict.TAKE
-        verdict = await self._flood.check(event.from_user.id)
-        if verdict is Verdict.TELL:
-            log.warning("update.flood")
-        return verdict
+    async def _feed(self, update: Update, arrived_at: float) -> web.Response:
+        """Handles the update in this very task, so that no turn ends before its handler has."""
+        with self._metrics.update(_kind(update)):
+            result = await self.dispatcher.feed_update(self.bot, update, arrived_at=arrived_at, **self.data)
+        return self._write(result if isinstance(result, TelegramMethod) else None)
 
     def _update(self, body: dict[str, Any]) -> Update | None:
         """The update in `body`, None for one that means nothing to this version of the bot."""
@@ -122,6 +131,13 @@ def _kind(update: Update) -> str:
     if not word.startswith("/"):
         return "message"
     return word if word.removeprefix("/") in words.COMMANDS else "/other"
+
+
+def _may_be_refused(update: Update) -> bool:
+    """Whether the flood limit counts it: what people do, but not the word that they have paid."""
+    message = update.message
+    paid = message is not None and (message.successful_payment is not None or message.refunded_payment is not None)
+    return not paid and (message is not None or update.callback_query is not None)
 
 
 def _slow_down(update: Update, verdict: Verdict) -> TelegramMethod[Any] | None:
