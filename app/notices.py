@@ -143,6 +143,22 @@ class PaymentRefunded(Notice):
 
 
 @dataclass(frozen=True, slots=True)
+class DebtTaken(Notice):
+    """Credits that a refund was short of and that have come since, and what it is `left` short of.
+
+    `ref` is the payment, its kopecks refunded and the credits taken for them altogether.
+    """
+
+    kind = "debt_taken"
+    taken: int
+    left: int
+    balance: int
+
+    def say(self, words: Words) -> str:
+        return words.debt_taken(self.taken, self.left, self.balance)
+
+
+@dataclass(frozen=True, slots=True)
 class OldAlert(Alert):
     """An alert whose text is in the row, as the version before wrote it: read, and never put."""
 
@@ -221,6 +237,7 @@ KINDS: Mapping[str, type[Notice]] = {
         PaymentSucceeded,
         PaymentCanceled,
         PaymentRefunded,
+        DebtTaken,
         OldAlert,
         CheckoutRefused,
         PaymentInReview,

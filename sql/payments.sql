@@ -94,6 +94,18 @@ SET refunded = $2, credits_taken = credits_taken + $3, credits_short = credits_s
 WHERE id = $1 AND status = 'succeeded' AND refunded < $2
 RETURNING id;
 
+-- name: debts
+-- What refunds could not take of the person's credits and nothing that came later has paid, oldest first.
+SELECT id AS payment_id, refunded, credits_taken AS taken, credits_short AS short
+FROM payments WHERE user_id = $1 AND credits_short > 0
+ORDER BY created_at;
+
+-- name: settle_debt
+-- Notes credits that were missing for a refund as taken; refuses (no row) more than is missing.
+UPDATE payments SET credits_taken = credits_taken + $2, credits_short = credits_short - $2
+WHERE id = $1 AND credits_short >= $2
+RETURNING id;
+
 -- name: newest
 -- The person's newest purchase.
 SELECT {purchase}

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from app.repo import credits, users
+from app.repo.credits import Reason
 from sandbox.people import Person
 from tests.world import World, world
 
@@ -113,7 +114,7 @@ class Buyer:
             amount = min(at_most, await users.lock(conn, self.person.id) or 0)
             if amount == 0:
                 return
-            await credits.debit(conn, self.person.id, amount, "order", str(order))
+            await credits.debit(conn, self.person.id, amount, Reason.ORDER, str(order))
             await conn.execute(
                 "INSERT INTO generations (id, user_id, order_key, status, model, size, price, deadline_at, finished_at)"
                 " VALUES ($1, $2, $3, 'delivered', 'gpt-image-1', '512x512', $4, now(), now())",

@@ -14,6 +14,7 @@ from app.flows.ordering import Ordering
 from app.metrics import Metrics
 from app.pictures import Pictures
 from app.repo import credits, generations, payments, users
+from app.repo.credits import Reason
 from app.repo.generations import NewOrder
 from app.repo.payments import NewPurchase
 from tests.world import TOKEN, services
@@ -32,7 +33,7 @@ async def _order(pool: "asyncpg.Pool[asyncpg.Record]", user_id: int, key: str) -
         generation_id = await generations.insert(conn, new)
         if generation_id is None:
             return None
-        if await credits.debit(conn, user_id, 2, "order", str(generation_id)) is None:
+        if await credits.debit(conn, user_id, 2, Reason.ORDER, str(generation_id)) is None:
             raise LookupError("too few")
         return str(generation_id)
 
@@ -90,7 +91,7 @@ async def test_one_person_s_order_and_refund_cross_without_a_deadlock(pool: "asy
             failed = await generations.fail(conn, first, "provider")  # type: ignore[arg-type]
             if failed is None:
                 return False
-            return await credits.credit(conn, 1, failed.price, "order_refund", first) is not None
+            return await credits.credit(conn, 1, failed.price, Reason.ORDER_REFUND, first) is not None
 
     outcomes = await asyncio.gather(*(fail() for _ in range(10)), *(_order(pool, 1, f"more {n}") for n in range(3)))
     assert [outcome for outcome in outcomes[:10] if outcome] == [True]

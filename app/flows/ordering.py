@@ -20,13 +20,14 @@ from app.clients import genapi
 from app.clients.genapi import GenApi, Outcome
 from app.db import connection, transaction
 from app.faults import INFRASTRUCTURE, TELEGRAM
-from app.flows import alerts
+from app.flows import alerts, debts
 from app.metrics import Metrics
 from app.notices import OrderFailed, PictureRefused, ProviderRefuses
 from app.notices import Picture as OwedPicture
 from app.pictures import NotAPicture, Picture, Pictures, TooLarge
 from app.proofs import callback_url
 from app.repo import breakers, credits, generations, outbox, users
+from app.repo.credits import Reason
 from app.repo.generations import Failed, NewOrder
 from app.repo.records import Connection, Message, Pool, Question, Submission
 from app.settings import Settings
@@ -148,7 +149,7 @@ class Ordering:
         generation_id = await generations.insert(conn, order)
         if generation_id is None:
             return Placement(Placed.ALREADY, balance)
-        after = await credits.debit(conn, user_id, PRICE, "order", str(generation_id))
+        after = await credits.debit(conn, user_id, PRICE, Reason.ORDER, str(generation_id))
         if after is None:
             raise RuntimeError("a locked balance changed")
         return Placement(Placed.ORDERED, after, generation_id)
@@ -364,7 +365,7 @@ class Ordering:
         if failed is None:
             return
         ref = str(generation_id)
-        balance = await credits.credit(conn, failed.user_id, failed.price, "order_refund", ref)
+        balance = await debts.credit(conn, failed.user_id, failed.price, Reason.ORDER_REFUND, ref)
         if balance is None:
             raise RuntimeError("an order was refunded without having failed")
         await outbox.put(conn, failed.user_id, OrderFailed(ref, reason, failed.price, balance))

@@ -1,35 +1,53 @@
 """Credits: a balance changes only together with its ledger row."""
 
+from enum import StrEnum
+
 from app.repo import users
 from app.repo.queries import query
 from app.repo.records import Connection
+from app.repo.violations import unique
 
 _DEBIT = query("credits.debit")
 _CREDIT = query("credits.credit")
 
 
-async def debit(conn: Connection, user_id: int, amount: int, reason: str, ref: str) -> int | None:
+class Reason(StrEnum):
+    """Why a balance changed; `ref` of the entry then names the person, the order or the payment."""
+
+    WELCOME = "welcome"
+    ORDER = "order"
+    ORDER_REFUND = "order_refund"
+    PURCHASE = "purchase"
+    PURCHASE_REFUND = "purchase_refund"
+
+
+class AlreadyBooked(Exception):
+    """The ledger holds an entry for this very reason and ref."""
+
+
+async def debit(conn: Connection, user_id: int, amount: int, reason: Reason, ref: str) -> int | None:
     """Takes `amount` credits; the new balance, or None where there are too few.
 
-    Raises asyncpg.UniqueViolationError when this (reason, ref) was booked before.
+    Raises AlreadyBooked, and the transaction with it is lost.
     """
-    balance: int | None = await conn.fetchval(_DEBIT, user_id, amount, reason, ref)
+    with unique("ledger_reason_ref_key", AlreadyBooked):
+        balance: int | None = await conn.fetchval(_DEBIT, user_id, amount, reason, ref)
     return balance
 
 
-async def credit(conn: Connection, user_id: int, amount: int, reason: str, ref: str) -> int | None:
+async def credit(conn: Connection, user_id: int, amount: int, reason: Reason, ref: str) -> int | None:
     """Adds `amount` credits; the new balance, or None when this (reason, ref) was booked before.
 
-    The caller holds the lock on the person's row.
+    The caller holds the lock on the person's row. `flows.debts.credit` alone calls it.
     """
     balance: int | None = await conn.fetchval(_CREDIT, user_id, amount, reason, ref)
     return balance
 
 
-async def take(conn: Connection, user_id: int, at_most: int, reason: str, ref: str) -> tuple[int, int]:
+async def take(conn: Connection, user_id: int, at_most: int, reason: Reason, ref: str) -> tuple[int, int]:
     """Takes as many of `at_most` credits as there are; (taken, balance after).
 
-    Raises asyncpg.UniqueViolationError when this (reason, ref) was booked before.
+    Raises AlreadyBooked, and the transaction with it is lost.
     """
     balance = await users.lock(conn, user_id) or 0
     taken = min(at_most, balance)

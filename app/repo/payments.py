@@ -20,6 +20,8 @@ _REVIEW = query("payments.review")
 _CLAIM = query("payments.claim")
 _ABANDON = query("payments.abandon")
 _REFUND = query("payments.refund")
+_DEBTS = query("payments.debts")
+_SETTLE_DEBT = query("payments.settle_debt")
 _NEWEST = query("payments.newest")
 
 
@@ -61,6 +63,16 @@ class NewPurchase:
     shop_id: str
     test: bool
     request: str
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """Credits that a refund is `short` of, beside those `taken`; `refunded` in minor units."""
+
+    payment_id: UUID
+    refunded: int
+    taken: int
+    short: int
 
 
 async def insert(conn: Connection, new: NewPurchase, retry_after_s: float) -> None:
@@ -153,6 +165,17 @@ async def abandon(conn: Connection, payment_id: UUID) -> bool:
 async def refund(conn: Connection, payment_id: UUID, refunded: int, taken: int, short: int) -> bool:
     """Notes what was refunded so far, in minor units, and the credits taken and missing for it."""
     return await conn.fetchval(_REFUND, payment_id, refunded, taken, short) is not None
+
+
+async def debts(conn: Connection, user_id: int) -> list[Debt]:
+    """What the person's refunds are still short of, oldest purchase first."""
+    return [Debt(**row) for row in await conn.fetch(_DEBTS, user_id)]
+
+
+async def settle_debt(conn: Connection, payment_id: UUID, taken: int) -> None:
+    """Notes that credits which came later were taken for a refund. Raises RuntimeError for more than it is short of."""
+    if await conn.fetchval(_SETTLE_DEBT, payment_id, taken) is None:
+        raise RuntimeError("more was to be taken than a refund is short of")
 
 
 async def newest(conn: Connection, user_id: int) -> Purchase | None:

@@ -41,5 +41,8 @@ class Purchases(Protocol):
     def payment_refunded(self, taken: int, balance: int, full: bool) -> str:
         """Money went back, and `taken` credits with it; a `full` refund ends the payment's subscription."""
 
+    def debt_taken(self, taken: int, left: int, balance: int) -> str:
+        """Credits that came were taken for an earlier refund, which had found too few; it lacks `left` more."""
+
     def status(self, balance: int, plan: str | None, until: date | None) -> str:
         """The answer to /status; None twice where no subscription is active."""

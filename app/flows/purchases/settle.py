@@ -9,7 +9,7 @@ import structlog
 
 from app.catalog import MOSCOW, SUBSCRIPTION_DAYS
 from app.db import transaction
-from app.flows import alerts
+from app.flows import alerts, debts
 from app.gateways.port import Charge, Status
 from app.metrics import Metrics
 from app.notices import (
@@ -22,6 +22,7 @@ from app.notices import (
     PaymentSucceeded,
 )
 from app.repo import credits, outbox, payments, subscriptions, users
+from app.repo.credits import Reason
 from app.repo.payments import Purchase
 from app.repo.records import Connection, Pool
 from app.settings import Settings
@@ -130,7 +131,7 @@ class Settlement:
 
     async def _succeeded(self, conn: Connection, purchase: Purchase) -> None:
         ref = str(purchase.id)
-        balance = await credits.credit(conn, purchase.user_id, purchase.credits, "purchase", ref)
+        balance = await debts.credit(conn, purchase.user_id, purchase.credits, Reason.PURCHASE, ref)
         if balance is None:
             raise RuntimeError("a payment was credited without having succeeded")
         until = await subscriptions.extend(conn, purchase.id, purchase.user_id, purchase.plan, SUBSCRIPTION_DAYS)
@@ -142,7 +143,7 @@ class Settlement:
         refunded = min(charge.refunded, purchase.amount)
         due = purchase.credits * refunded // purchase.amount - purchase.credits_taken - purchase.credits_short
         ref = f"{purchase.id}:{refunded}"
-        taken, balance = await credits.take(conn, purchase.user_id, due, "purchase_refund", ref)
+        taken, balance = await credits.take(conn, purchase.user_id, due, Reason.PURCHASE_REFUND, ref)
         short = due - taken
         if not await payments.refund(conn, purchase.id, refunded, taken, short):
             if taken:

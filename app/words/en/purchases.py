@@ -63,6 +63,13 @@ class EnglishPurchases(Purchases):
         end = " The subscription of this payment has ended." if full else ""
         return f"A payment was refunded: {credits(taken)} taken back, you have {credits(balance)}.{end}"
 
+    def debt_taken(self, taken: int, left: int, balance: int) -> str:
+        more = f" Still to be taken: {credits(left)}." if left else ""
+        return (
+            f"{credits(taken)} taken back: they were missing when a payment of yours was refunded. "
+            f"You have {credits(balance)}.{more}"
+        )
+
     def status(self, balance: int, plan: str | None, until: date | None) -> str:
         lines = [f"You have {credits(balance)}."]
         if plan and until:

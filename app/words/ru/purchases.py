@@ -65,6 +65,13 @@ class RussianPurchases(Purchases):
         end = " Подписка по этому платежу закончена." if full else ""
         return f"Возврат денег по платежу: списано {credits(taken)}, на балансе {credits(balance)}.{end}"
 
+    def debt_taken(self, taken: int, left: int, balance: int) -> str:
+        more = f" Осталось удержать {credits(left)}." if left else ""
+        return (
+            f"Удержано {credits(taken)}: их не хватило, когда вам вернули деньги за покупку. "
+            f"На балансе {credits(balance)}.{more}"
+        )
+
     def status(self, balance: int, plan: str | None, until: date | None) -> str:
         lines = [f"На балансе {credits(balance)}."]
         if plan and until:
