@@ -43,8 +43,8 @@ class EnglishLegal(Legal):
                 "of your credits; your payments: when, how much, what for. The log has your number and no description. "
                 "The bot has no name, telephone number or card of yours. The pictures themselves are with Telegram and "
                 "the drawing service, not here.",
-                "<b>Where it is from, and what for.</b> It comes from Telegram with your messages, and is needed to draw "
-                "your orders and to keep your balance and payments.",
+                "<b>Where it is from, and what for.</b> It comes from Telegram with your messages, and is needed to "
+                "draw your orders and to keep your balance and payments.",
                 f"<b>For how long.</b> Descriptions, file numbers and links: {days} after an order is over. What was "
                 "begun and not ordered: 7 days. Movements and payments: as long as the books need them, for they prove "
                 "your balance.",
