@@ -97,6 +97,12 @@ class Bot:
         """Whether the process runs (or is paused)."""
         return self._process is not None and self._process.returncode is None
 
+    @property
+    def pid(self) -> int:
+        """The number of the process that was started last."""
+        assert self._process is not None
+        return self._process.pid
+
     async def kill(self) -> None:
         """SIGKILL, and the end of the process."""
         if self.alive:
