@@ -1,10 +1,13 @@
 """Every button a person sees, and the callback data behind it (64 bytes at most)."""
 
+from collections.abc import Sequence
+from itertools import batched
+
 from aiogram.filters.callback_data import CallbackData
 from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
 from pydantic import Field
 
-from app.catalog import MODELS, PLANS, PRICE, SIZES, Plan
+from app.catalog import MODELS, PLANS, Plan
 from app.notices import Notice, PaymentCanceled, PaymentLink, PaymentSucceeded
 from app.words import Words
 
@@ -30,8 +33,8 @@ class PlanPress(CallbackData, prefix="plan"):
     plan: str
 
 
-def card(words: Words, card_id: str, model: str, size: str) -> InlineKeyboardMarkup:
-    """The buttons of an order card; the chosen size and model are marked."""
+def card(words: Words, card_id: str, models: Sequence[str], model: str, size: str) -> InlineKeyboardMarkup:
+    """The buttons of an order card, with the models that are sold; the chosen size and model are marked."""
 
     def choice(act: str, value: str, title: str, chosen: bool) -> InlineKeyboardButton:
         data = CardPress(card=card_id, act=act, value=value).pack()
@@ -39,11 +42,11 @@ def card(words: Words, card_id: str, model: str, size: str) -> InlineKeyboardMar
 
     return InlineKeyboardMarkup(
         inline_keyboard=[
-            [choice("size", key, key, key == size) for key in SIZES],
-            [choice("model", key, entry.title, key == model) for key, entry in MODELS.items()],
+            *([choice("size", key, key, key == size) for key in pair] for pair in batched(MODELS[model].sizes, 2)),
+            *([choice("model", key, _model_button(words, key), key == model)] for key in models),
             [
                 InlineKeyboardButton(
-                    text=words.order_button(PRICE),
+                    text=words.order_button(MODELS[model].qualities[0].price),
                     callback_data=CardPress(card=card_id, act="order").pack(),
                 ),
                 InlineKeyboardButton(
@@ -52,6 +55,11 @@ def card(words: Words, card_id: str, model: str, size: str) -> InlineKeyboardMar
             ],
         ]
     )
+
+
+def _model_button(words: Words, key: str) -> str:
+    model = MODELS[key]
+    return words.model_button(model.title, model.qualities[0].price, lowest=len(model.qualities) > 1)
 
 
 def buy(words: Words) -> InlineKeyboardMarkup:

@@ -8,7 +8,8 @@ from aiogram.webhook.aiohttp_server import BaseRequestHandler
 from aiohttp import web
 
 from app.flows.gauges import Gauges
-from app.flows.ordering import Ordering
+from app.flows.orders.settle import Settling
+from app.flows.orders.sources import Sources
 from app.flows.purchases import Purchases
 from app.metrics import Metrics
 from app.settings import Settings
@@ -43,7 +44,8 @@ class InFlight:
 
 
 SETTINGS: web.AppKey[Settings] = web.AppKey("settings", Settings)
-ORDERING: web.AppKey[Ordering] = web.AppKey("ordering", Ordering)
+SETTLING: web.AppKey[Settling] = web.AppKey("settling", Settling)
+SOURCES: web.AppKey[Sources] = web.AppKey("sources", Sources)
 PURCHASES: web.AppKey[Purchases] = web.AppKey("purchases", Purchases)
 TELEGRAM: web.AppKey[BaseRequestHandler] = web.AppKey("telegram", BaseRequestHandler)
 METRICS: web.AppKey[Metrics] = web.AppKey("metrics", Metrics)

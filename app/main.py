@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from app import keys, paths
-from app.routes import gen_callback, health, yookassa
+from app.routes import gen_callback, gen_source, health, yookassa
 from app.routes.access import access_log
 from app.services import DRAIN_S, open_services
 from app.settings import Settings
@@ -29,6 +29,7 @@ def create_app(settings: Settings) -> web.Application:
     app.router.add_get("/readyz", health.readyz)
     app.router.add_get("/metrics", health.metrics)
     app.router.add_post(paths.GEN_CALLBACK, gen_callback.handle)
+    app.router.add_get(rf"{paths.GEN_SOURCE}/{{generation}}/{{number:\d{{1,2}}}}.{{suffix}}", gen_source.handle)
     app.router.add_post(paths.YOOKASSA_WEBHOOK, yookassa.handle)
     app.router.add_post(paths.TELEGRAM_WEBHOOK, _telegram)
     return app
@@ -53,7 +54,8 @@ async def _run_bot(app: web.Application) -> AsyncIterator[None]:
     settings = app[keys.SETTINGS]
     async with AsyncExitStack() as stack:
         services = await open_services(settings, stack)
-        app[keys.ORDERING], app[keys.PURCHASES] = services.ordering, services.purchases
+        app[keys.SETTLING], app[keys.SOURCES] = services.settling, services.sources
+        app[keys.PURCHASES] = services.purchases
         app[keys.TELEGRAM], app[keys.READINESS] = services.telegram, services.readiness
         app[keys.METRICS], app[keys.GAUGES] = services.metrics, services.gauges
         log.info("bot.started", port=settings.port, env=settings.env)

@@ -80,15 +80,20 @@ class Picture(Notice):
 
 @dataclass(frozen=True, slots=True)
 class OrderFailed(Notice):
-    """An order that came to nothing, and its price, which went back; `ref` is the generation."""
+    """An order that came to nothing, and its price, which went back; `ref` is the generation.
+
+    `picture`: which of several sources is at fault. `offer`: titles of models to choose in place of one that is gone.
+    """
 
     kind = "order_failed"
     reason: str
     price: int
     balance: int
+    picture: int | None = None
+    offer: tuple[str, ...] = ()
 
     def say(self, words: Words) -> str:
-        return words.order_failed(self.reason, self.price, self.balance)
+        return words.order_failed(self.reason, self.price, self.balance, self.picture, self.offer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +223,17 @@ class ProviderRefuses(Alert):
 
 
 @dataclass(frozen=True, slots=True)
+class ModelOff(Alert):
+    """gen-api does not know a model's network any more: it switched itself off. `model` is its key."""
+
+    kind = "alert_model_off"
+    model: str
+
+    def say(self, words: Words) -> str:
+        return words.alert_model_off(self.model)
+
+
+@dataclass(frozen=True, slots=True)
 class PictureRefused(Alert):
     """Telegram took a result in no form; the order was refunded."""
 
@@ -243,6 +259,7 @@ KINDS: Mapping[str, type[Notice]] = {
         PaymentInReview,
         PaymentLate,
         ProviderRefuses,
+        ModelOff,
         PictureRefused,
     )
 }
@@ -250,13 +267,14 @@ KINDS: Mapping[str, type[Notice]] = {
 
 
 def read(kind: str, ref: str, payload: str) -> Notice:
-    """The notice of a row; fields that this version does not know are passed over.
+    """The notice of a row; fields that this version does not know are passed over, and one that the version before did
+    not write is what it is by default.
 
     Raises KeyError, ValueError or TypeError for what no version has written.
     """
     notice, stored = KINDS[kind], json.loads(payload)
     hints = get_type_hints(notice)
-    own = [field.name for field in fields(notice) if field.name != "ref"]
+    own = [field.name for field in fields(notice) if field.name != "ref" and field.name in stored]
     return notice(ref, **{name: _READ.get(hints[name], hints[name])(stored[name]) for name in own})
 
 
@@ -267,5 +285,7 @@ def _plain(value: Any) -> Any:
 
 _READ: Mapping[Any, Callable[[Any], Any]] = {
     # A day by the calendar, which has no zone
-    date: lambda text: datetime.strptime(text, _DAY).date()  # noqa: DTZ007
+    date: lambda text: datetime.strptime(text, _DAY).date(),  # noqa: DTZ007
+    int | None: lambda number: number,
+    tuple[str, ...]: tuple,
 }

@@ -2,4 +2,5 @@
 
 TELEGRAM_WEBHOOK = "/telegram/webhook"
 GEN_CALLBACK = "/gen/callback"
+GEN_SOURCE = "/gen/source"
 YOOKASSA_WEBHOOK = "/yookassa/webhook"

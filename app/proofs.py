@@ -34,5 +34,23 @@ def proof_holds(secret: str, generation_id_text: str, proof: str) -> UUID | None
     return generation_id if hmac.compare_digest(expected, proof.encode("utf-8", "surrogatepass")) else None
 
 
+def source_url(public_url: str, secret: str, generation_id: UUID, number: int, filename: str) -> str:
+    """Where gen-api fetches one of an order's pictures; the first is number 1, and the ending is that of `filename`."""
+    suffix = filename.rpartition(".")[2]
+    query = urlencode({"proof": source_proof(secret, generation_id, number)})
+    return f"{public_url}{paths.GEN_SOURCE}/{generation_id}/{number}.{suffix}?{query}"
+
+
+def source_proof(secret: str, generation_id: UUID, number: int) -> str:
+    """The proof that whoever asks for this picture was given its address: 64 hex digits."""
+    return _hmac(secret, f"source:{generation_id}:{number}")
+
+
+def source_proof_holds(secret: str, generation_id: UUID, number: int, proof: str) -> bool:
+    """Whether the proof is this picture's; takes any text without raising."""
+    expected = source_proof(secret, generation_id, number).encode()
+    return hmac.compare_digest(expected, proof.encode("utf-8", "surrogatepass"))
+
+
 def _hmac(secret: str, label: str) -> str:
     return hmac.digest(secret.encode(), label.encode(), "sha256").hex()

@@ -22,7 +22,10 @@ from app.faults import POSTGRES, REDIS
 from app.flood import MemoryFlood, RedisFlood
 from app.flows.delivery import Delivery
 from app.flows.gauges import Gauges
-from app.flows.ordering import Ordering
+from app.flows.orders.place import Ordering
+from app.flows.orders.settle import Settling
+from app.flows.orders.sources import Sources
+from app.flows.orders.submit import Submitting
 from app.flows.purchases import Purchases
 from app.gateways.yookassa import YooKassa
 from app.handlers import errors, photo, start, status, subscription, texts
@@ -54,7 +57,8 @@ _LONGEST_PAUSE_S = 10.0
 class Services:
     """What the routes need."""
 
-    ordering: Ordering
+    settling: Settling
+    sources: Sources
     purchases: Purchases
     telegram: TelegramRoute
     metrics: Metrics
@@ -83,10 +87,13 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
     kassa = YooKassa(settings)
     stack.push_async_callback(kassa.close)
 
-    ordering = Ordering(pool, settings, metrics, gen_api, bot, pictures, order_queued.set, message_owed.set)
+    ordering = Ordering(pool, settings, metrics, order_queued.set)
+    settling = Settling(pool, settings, metrics, gen_api, message_owed.set)
+    sources = Sources(pool, bot, pictures, metrics)
+    submitting = Submitting(pool, settings, metrics, gen_api, sources, settling)
     purchases = Purchases(pool, settings, metrics, kassa, message_owed.set)
     stack.push_async_callback(purchases.notified.close)
-    delivery = Delivery(pool, metrics, bot, results, pictures, gen_api, ordering, message_owed.set)
+    delivery = Delivery(pool, metrics, bot, results, pictures, gen_api, settling, message_owed.set)
 
     turns = _turns(settings, redis, bot)
     dispatcher = _dispatcher(turns, pool, message_owed.set)
@@ -104,8 +111,8 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
     )
     tick = settings.worker_tick_s
     workers: Sequence[Worker[Any]] = (
-        Worker("submit", ordering.claim, ordering.submit, 8, tick, order_queued),
-        Worker("reconcile", ordering.claim_questions, ordering.reconcile, 8, tick),
+        Worker("submit", submitting.claim, submitting.submit, 8, tick, order_queued),
+        Worker("reconcile", settling.claim, settling.reconcile, 8, tick),
         Worker("deliver", delivery.claim, delivery.deliver, 8, tick, message_owed),
         Worker("payments", purchases.poll.claim, purchases.poll.reconcile, 4, tick),
     )
@@ -114,7 +121,8 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
     _run(stack, *(worker.run() for worker in workers))
     stack.push_async_callback(_stop, workers)
     return Services(
-        ordering,
+        settling,
+        sources,
         purchases,
         TelegramRoute(dispatcher, bot, metrics, secret, turns),
         metrics,

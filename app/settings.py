@@ -11,9 +11,11 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sentry_sdk.utils import Dsn
 
 from app import paths
+from app.catalog import MODELS
 from app.words.legal import Seller
 
 _ODD = "cannot be read as an address (percent-encode an odd password)"
+_KEYS = Annotated[tuple[str, ...], NoDecode]
 _TELEGRAM_IDS = Annotated[tuple[int, ...], NoDecode]
 
 
@@ -37,6 +39,8 @@ class Settings(BaseSettings):
 
     gen_api_key: SecretStr
     gen_api_url: str = "https://api.gen-api.ru/api/v1"
+    models: _KEYS = ("gpt-image-1", "gpt-image-2")
+    default_model: str = Field(default="", validate_default=True)
     yookassa_shop_id: str
     yookassa_secret_key: SecretStr
     yookassa_api_url: str = "https://api.yookassa.ru/v3"
@@ -142,6 +146,29 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _split_keys(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
+        return value
+
+    @field_validator("models")
+    @classmethod
+    def _in_the_catalogue(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or any(key not in MODELS for key in value):
+            raise ValueError(f"must name models of the catalogue: {', '.join(MODELS)}")
+        return value
+
+    @field_validator("default_model")
+    @classmethod
+    def _is_sold(cls, value: str, info: ValidationInfo) -> str:
+        models: tuple[str, ...] = info.data.get("models", ())
+        # Where MODELS is at fault, its own line says so
+        if value and models and value not in models:
+            raise ValueError("must be one of MODELS")
+        return value or (models[0] if models else "")
 
     @field_validator("database_url")
     @classmethod

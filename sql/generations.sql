@@ -3,10 +3,14 @@
 SELECT id, status FROM generations WHERE order_key = $1 AND user_id = $2;
 
 -- name: insert
--- Writes a queued order; refuses (no row) a second one from the same card.
+-- Writes a queued order; refuses (no row) a second one from the same card. The version before reads source_file_id, and
+-- claims what is claimable: a hidden order is so in due_at instead.
 INSERT INTO generations
-    (user_id, order_key, model, size, price, prompt, source_file_id, card_message_id, deadline_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now() + make_interval(secs => $9))
+    (user_id, order_key, model, size, price, prompt, sources, source_file_id, card_message_id, deadline_at, submit_by,
+     quality, style, request, due_at, claimable_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, ($7::text[])[1], $8, now() + make_interval(secs => $9),
+        now() + make_interval(secs => $10), $11, $12, $13,
+        CASE WHEN $14 THEN now() END, CASE WHEN $14 THEN 'infinity' ELSE now() END)
 ON CONFLICT (order_key) DO NOTHING
 RETURNING id;
 
@@ -15,33 +19,45 @@ RETURNING id;
 SELECT count(*) FROM (SELECT FROM generations WHERE status = 'queued' LIMIT $1) AS queue;
 
 -- name: claim_queued
--- Leases queued orders to a submitter; passes over those another one is taking, and those past their deadline.
+-- Leases queued orders of the models $3 to a submitter; passes over those another one is taking, and those that it is too
+-- late for.
 UPDATE generations
-SET attempt = attempt + 1, claimable_at = now() + make_interval(secs => $2)
+SET attempt = attempt + 1,
+    due_at = CASE WHEN due_at IS NOT NULL THEN now() + make_interval(secs => $2) END,
+    claimable_at = CASE WHEN due_at IS NULL THEN now() + make_interval(secs => $2) ELSE claimable_at END
 WHERE id IN (
     SELECT id FROM generations
-    WHERE status = 'queued' AND claimable_at <= now() AND deadline_at > now()
-    ORDER BY claimable_at
+    WHERE status = 'queued' AND LEAST(claimable_at, due_at) <= now() AND LEAST(submit_by, deadline_at) > now()
+      AND model = ANY ($3::text[])
+    ORDER BY LEAST(claimable_at, due_at)
     LIMIT $1
     FOR UPDATE SKIP LOCKED
 )
-RETURNING id, user_id, attempt, model, size, prompt, source_file_id;
+RETURNING id, user_id, attempt, model, size, quality, style, prompt,
+          COALESCE(sources, array_remove(ARRAY[source_file_id], NULL)) AS sources, request;
 
 -- name: start_submitting
--- From here on the order may be known to gen-api; refuses (no row) a worker that has lost its lease.
+-- From here on the order may be known to gen-api; refuses (no row) a worker that has lost its lease, and an order that no
+-- picture could come in time for.
 UPDATE generations SET status = 'submitting', submitted_at = now()
-WHERE id = $1 AND status = 'queued' AND attempt = $2 AND deadline_at > now()
+WHERE id = $1 AND status = 'queued' AND attempt = $2 AND LEAST(submit_by, deadline_at) > now()
 RETURNING id;
 
 -- name: requeue
 -- Puts back what was certainly not accepted; refuses (no row) what a callback or the deadline has moved on.
-UPDATE generations SET status = 'queued', claimable_at = now() + make_interval(secs => $3)
+-- `in_time`: there will be time for another try.
+UPDATE generations
+SET status = 'queued',
+    due_at = CASE WHEN due_at IS NOT NULL THEN now() + make_interval(secs => $3) END,
+    claimable_at = CASE WHEN due_at IS NULL THEN now() + make_interval(secs => $3) ELSE claimable_at END
 WHERE id = $1 AND status = 'submitting' AND attempt = $2 AND request_id IS NULL
-RETURNING id;
+RETURNING LEAST(claimable_at, due_at) < LEAST(submit_by, deadline_at) AS in_time;
 
 -- name: release
 -- Gives a lease back early or late; refuses (no row) a worker that has lost it.
-UPDATE generations SET claimable_at = now() + make_interval(secs => $3)
+UPDATE generations
+SET due_at = CASE WHEN due_at IS NOT NULL THEN now() + make_interval(secs => $3) END,
+    claimable_at = CASE WHEN due_at IS NULL THEN now() + make_interval(secs => $3) ELSE claimable_at END
 WHERE id = $1 AND status = 'queued' AND attempt = $2
 RETURNING id;
 
@@ -87,9 +103,10 @@ WHERE id IN (
 RETURNING id, request_id, deadline_at <= now() AS expired;
 
 -- name: overdue
--- Orders past their deadline that gen-api cannot be asked about.
+-- Orders past their deadline that gen-api cannot be asked about, and queued ones that it is too late to submit.
 SELECT id FROM generations
-WHERE status IN ('queued', 'submitting') AND deadline_at <= now()
+WHERE status IN ('queued', 'submitting')
+  AND (deadline_at <= now() OR status = 'queued' AND submit_by <= now())
 ORDER BY deadline_at
 LIMIT $1;
 
@@ -97,13 +114,13 @@ LIMIT $1;
 -- The first final word wins; refuses (no row) what is final or was completed before. A queued order is taken too:
 -- gen-api may have accepted what it had answered with "not accepted".
 UPDATE generations
-SET status = 'ready', result_url = $2, request_id = COALESCE(request_id, $3), ready_at = now(), poll_at = NULL
+SET status = 'ready', result_url = $2, request_id = COALESCE(request_id, $3), cost = $4, ready_at = now(), poll_at = NULL
 WHERE id = $1 AND (status IN ('submitting', 'processing') OR status = 'queued' AND attempt > 0)
 RETURNING user_id;
 
 -- name: fail
 -- Ends an order that gen-api refused or failed; refuses (no row) what is final or has its result.
-UPDATE generations SET status = 'failed', failure = $2, finished_at = now(), poll_at = NULL
+UPDATE generations SET status = 'failed', failure = $2, cost = $3, finished_at = now(), poll_at = NULL
 WHERE id = $1 AND status IN ('queued', 'submitting', 'processing')
 RETURNING user_id, price;
 
@@ -114,9 +131,11 @@ WHERE id = $1 AND status = 'queued' AND attempt = $3
 RETURNING user_id, price;
 
 -- name: fail_overdue
--- Ends an order past its deadline; refuses (no row) what is final, has its result, or has time left.
+-- Ends an order past its deadline, or a queued one that it is too late to submit; refuses (no row) what is final, has its
+-- result, or has time left.
 UPDATE generations SET status = 'failed', failure = $2, finished_at = now(), poll_at = NULL
-WHERE id = $1 AND status IN ('queued', 'submitting', 'processing') AND deadline_at <= now()
+WHERE id = $1 AND status IN ('queued', 'submitting', 'processing')
+  AND (deadline_at <= now() OR status = 'queued' AND submit_by <= now())
 RETURNING user_id, price;
 
 -- name: fail_ready
@@ -143,6 +162,28 @@ WHERE id = $1 AND status = 'ready'
 RETURNING extract(epoch FROM now() - created_at)::float8 AS since_order_s,
           extract(epoch FROM now() - ready_at)::float8 AS since_ready_s;
 
+-- name: source
+-- The $2th source of an order that gen-api may still fetch it for.
+SELECT (COALESCE(sources, ARRAY[source_file_id]))[$2] FROM generations
+WHERE id = $1 AND status IN ('queued', 'submitting', 'processing');
+
+-- name: drawn_in
+-- The median of the seconds that a model's last $3 pictures of a quality took, from the create call on.
+SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM ready_at - submitted_at)::float8) AS seconds
+FROM (SELECT ready_at, submitted_at FROM generations
+      WHERE model = $1 AND quality = $2 AND ready_at IS NOT NULL
+      ORDER BY ready_at DESC
+      LIMIT $3) AS last;
+
+-- name: wait
+-- How an order stands, and how many queued ones came before it.
+SELECT status, model, quality,
+       (SELECT count(*) FROM generations AS others
+        WHERE others.status = 'queued' AND mine.status = 'queued' AND others.created_at < mine.created_at) AS ahead,
+       extract(epoch FROM now() - COALESCE(submitted_at, created_at))::float8 AS since_s,
+       extract(epoch FROM deadline_at - now())::float8 AS left_s
+FROM generations AS mine WHERE id = $1;
+
 -- name: wipe
 -- Removes what people wrote and sent, from at most $2 orders of each kind: those that are over, or whose result waits for
 -- the person, for more than $1 days, and those from before a wish to be forgotten. The link of what waits is kept.
@@ -161,7 +202,7 @@ WITH old AS (
     FOR UPDATE OF generations SKIP LOCKED
 )
 UPDATE generations
-SET prompt = NULL, source_file_id = NULL, result_file_id = NULL,
+SET prompt = NULL, source_file_id = NULL, sources = NULL, result_file_id = NULL,
     result_url = CASE WHEN status = 'ready' THEN result_url END
 WHERE id IN (SELECT id FROM old UNION ALL SELECT id FROM forgotten)
 RETURNING id;
@@ -169,6 +210,6 @@ RETURNING id;
 -- name: wipe_of
 -- The same for all of one person's orders that are over, or whose result waits.
 UPDATE generations
-SET prompt = NULL, source_file_id = NULL, result_file_id = NULL,
+SET prompt = NULL, source_file_id = NULL, sources = NULL, result_file_id = NULL,
     result_url = CASE WHEN status = 'ready' THEN result_url END
 WHERE user_id = $1 AND COALESCE(finished_at, ready_at) IS NOT NULL;

@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
 from app.clients import genapi
-from app.clients.genapi import GenApi, Outcome, parse_outcome, parse_request_id
+from app.clients.genapi import GenApi, Outcome, Request, parse_outcome, parse_request_id
 from app.pictures import Picture
 
 PICTURE = Picture(b"jpeg bytes", "image/jpeg", "picture.jpg")
@@ -52,7 +52,7 @@ async def client(provider: Provider) -> AsyncIterator[GenApi]:
 
 async def test_an_order_is_a_form_with_the_picture_under_its_true_type(client: GenApi, provider: Provider) -> None:
     provider.status, provider.body = 201, '{"request_id": "28104643", "status": "starting"}'
-    assert await client.create("gpt-image-1", {"prompt": "кот"}, PICTURE) == 28104643
+    assert await client.create(Request("gpt-image-1", {"prompt": "кот"}, "image[]", (PICTURE,))) == 28104643
     assert provider.request is not None
     assert provider.request.path == "/api/v1/networks/gpt-image-1"
     assert provider.request.headers["Authorization"] == "Bearer key"
@@ -82,13 +82,13 @@ async def test_an_answer_without_an_id_is_told_by_its_status(
 ) -> None:
     provider.status, provider.body = status, "<html>"
     with pytest.raises(error):
-        await client.create("gpt-image-1", {}, PICTURE)
+        await client.create(Request("gpt-image-1", {}, "image[]", (PICTURE,)))
 
 
 async def test_a_connection_that_was_never_made_ordered_nothing() -> None:
     client = GenApi(f"http://127.0.0.1:{unused_port()}", "key")
     with pytest.raises(genapi.NotAccepted):
-        await client.create("gpt-image-1", {}, PICTURE)
+        await client.create(Request("gpt-image-1", {}, "image[]", (PICTURE,)))
     await client.close()
 
 

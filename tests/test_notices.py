@@ -17,6 +17,7 @@ from app.repo import outbox, stuck
 
 _ROOT = Path(__file__).parents[1]
 _SAMPLES: dict[Any, Any] = {str: "p200", int: 7, bool: True, date: date(2026, 12, 26), Difference: Difference.SHOP}
+_SAMPLES |= {int | None: 2, tuple[str, ...]: ("gpt-image-1",)}
 
 
 @pytest.fixture
@@ -68,7 +69,9 @@ def test_a_row_of_the_version_before_is_understood(kind: str, payload: str, said
 def test_the_version_before_understands_what_is_written_now() -> None:
     """The fields that its sentences read, a day in its own form."""
     assert _sample(notices.PaymentSucceeded).payload() == '{"credits": 7, "balance": 7, "until": "26.12.2026"}'
-    assert _sample(notices.OrderFailed).payload() == '{"reason": "p200", "price": 7, "balance": 7}'
+    assert _sample(notices.OrderFailed).payload() == (
+        '{"reason": "p200", "price": 7, "balance": 7, "picture": 2, "offer": ["gpt-image-1"]}'
+    )
 
 
 async def test_a_claim_takes_only_kinds_that_this_version_knows(db: "asyncpg.Connection[asyncpg.Record]") -> None:

@@ -6,18 +6,17 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from aiogram import Bot
 
+from app.catalog import MODELS
 from app.clients.genapi import ASK_TIMEOUT_S, GenApi
 from app.db import open_pool
-from app.flows.ordering import Ordering
+from app.flows.orders.settle import Settling
 from app.metrics import Metrics
-from app.pictures import Pictures
 from app.repo import credits, generations, payments, users
 from app.repo.credits import Reason
-from app.repo.generations import NewOrder
+from app.repo.generations import Failure, NewOrder
 from app.repo.payments import NewPurchase
-from tests.world import TOKEN, services
+from tests.world import services
 
 
 @pytest.fixture
@@ -29,7 +28,9 @@ async def pool(database_url: str) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]
 async def _order(pool: "asyncpg.Pool[asyncpg.Record]", user_id: int, key: str) -> str | None:
     async with pool.acquire() as conn, conn.transaction():
         await users.lock(conn, user_id)
-        new = NewOrder(user_id, key, "gpt-image-1", "512x512", 2, "кот", "file", None, 60)
+        new = NewOrder(
+            user_id, key, "gpt-image-1", "512x512", 2, "кот", ("file",), None, 60, 54, "low", None, "{}", hidden=False
+        )
         generation_id = await generations.insert(conn, new)
         if generation_id is None:
             return None
@@ -88,7 +89,7 @@ async def test_one_person_s_order_and_refund_cross_without_a_deadlock(pool: "asy
     async def fail() -> bool:
         async with pool.acquire() as conn, conn.transaction():
             await users.lock(conn, 1)
-            failed = await generations.fail(conn, first, "provider")  # type: ignore[arg-type]
+            failed = await generations.fail(conn, first, Failure.PROVIDER)  # type: ignore[arg-type]
             if failed is None:
                 return False
             return await credits.credit(conn, 1, failed.price, Reason.ORDER_REFUND, first) is not None
@@ -106,7 +107,7 @@ async def test_an_order_past_its_deadline_is_not_asked_about_by_every_slot(
     async with pool.acquire() as conn:
         await users.touch(conn, 1)
         await _order(pool, 1, "card")
-        [claimed] = await generations.claim_queued(conn, 1, 60)
+        [claimed] = await generations.claim_queued(conn, 1, 60, list(MODELS))
         await generations.start_submitting(conn, claimed)
         await generations.accept(conn, claimed.id, 5, 0)
         await conn.execute("UPDATE generations SET deadline_at = now()")
@@ -123,18 +124,17 @@ async def test_orders_that_nobody_can_be_asked_about_end_before_the_others_are_a
     """Questions that hang do not keep their refunds waiting."""
     async with services(database_url, redis_url) as around:
         pool, gen_api = await open_pool(around.settings), GenApi(around.gen_api.url, "key")
-        settings, metrics, bot = around.settings, Metrics(), Bot(TOKEN)
-        ordering = Ordering(pool, settings, metrics, gen_api, bot, Pictures(), lambda: None, lambda: None)
+        settling = Settling(pool, around.settings, Metrics(), gen_api, lambda: None)
         async with pool.acquire() as conn:
             await users.touch(conn, 1)
             for key in ("accepted", "unknown"):
                 await _order(pool, 1, key)
-                [claimed] = await generations.claim_queued(conn, 1, 60)
+                [claimed] = await generations.claim_queued(conn, 1, 60, list(MODELS))
                 await generations.start_submitting(conn, claimed)
                 if key == "accepted":
                     await generations.accept(conn, claimed.id, 5, 0)
             await conn.execute("UPDATE generations SET deadline_at = now()")
-        assert await ordering.claim_questions(1) == [claimed.id]
+        assert await settling.claim(1) == [claimed.id]
         await pool.close()
 
 
@@ -143,8 +143,8 @@ async def test_a_worker_that_has_lost_its_lease_is_refused(pool: "asyncpg.Pool[a
     async with pool.acquire() as conn:
         await users.touch(conn, 1)
         await _order(pool, 1, "card")
-        [stale] = await generations.claim_queued(conn, 5, 0)
-        [current] = await generations.claim_queued(conn, 5, 60)
+        [stale] = await generations.claim_queued(conn, 5, 0, list(MODELS))
+        [current] = await generations.claim_queued(conn, 5, 60, list(MODELS))
         assert not await generations.start_submitting(conn, stale)
-        assert await generations.fail_claimed(conn, stale.id, "file_gone", stale.attempt) is None
+        assert await generations.fail_claimed(conn, stale.id, Failure.FILE_GONE, stale.attempt) is None
         assert await generations.start_submitting(conn, current)

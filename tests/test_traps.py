@@ -11,7 +11,7 @@ import pytest
 
 from app import words
 from app.db import WAIT_S
-from app.flows.ordering import Ordering
+from app.flows.orders.place import Ordering
 from app.routes import telegram
 from local.ports import is_free
 from local.postgres import Postgres

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from app import words
+from app.repo.generations import Failure
 from app.words import Words, en, ru
 from app.words.en import numbers as en_numbers
 from app.words.en import orders as en_orders
@@ -116,7 +117,7 @@ def test_the_first_number_of_credits_in_a_status_is_the_balance(said: Words) -> 
 @pytest.mark.parametrize("said", [RUSSIAN, ENGLISH])
 def test_of_all_messages_about_an_order_only_its_failure_speaks_of_a_refund(said: Words) -> None:
     coming_back = re.compile("возвращ|refund", re.IGNORECASE)
-    assert coming_back.search(said.order_failed("deadline", 2, 10))
+    assert coming_back.search(said.order_failed("deadline", 2, 10, None, ()))
     about_orders = [
         said.ordered("кот", "512x512", 2, 8),
         said.card("кот", "GPT Image 1", "512x512", 2),
@@ -125,14 +126,17 @@ def test_of_all_messages_about_an_order_only_its_failure_speaks_of_a_refund(said
         said.greeting(10),
         said.alert_picture_refused("an id"),
         said.order_button(2),
+        said.model_off(["GPT Image 2"]),
+        said.model_off([]),
         *(value for name in dir(said) if not name.startswith("_") and isinstance(value := getattr(said, name), str)),
     ]
     assert [text for text in about_orders if coming_back.search(text)] == []
 
 
 def test_both_languages_know_the_same_failures() -> None:
-    assert set(ru_orders._FAILURES) == set(en_orders._FAILURES)
-    assert RUSSIAN.order_failed("a reason of a later version", 2, 10) == RUSSIAN.order_failed("provider", 2, 10)
+    assert set(ru_orders._FAILURES) == set(en_orders._FAILURES) == set(Failure)
+    later = RUSSIAN.order_failed("a reason of a later version", 2, 10, None, ())
+    assert later == RUSSIAN.order_failed("provider", 2, 10, None, ())
 
 
 @pytest.mark.parametrize("said", [RUSSIAN, ENGLISH])

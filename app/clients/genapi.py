@@ -1,9 +1,11 @@
 """gen-api.ru over HTTP: typed answers, typed errors, bounded waits."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -18,6 +20,8 @@ _MAX_ID = 2**63 - 1
 
 _NOT_ACCEPTED = {419, 429, 503}
 _AMBIGUOUS = {408, 409}
+_ENDED_WITHOUT = {"error", "failed", "cancelled", "canceled"}
+_MAX_COST = 10**9
 
 
 class Refused(Exception):
@@ -30,7 +34,11 @@ class Refused(Exception):
 
 
 class NotAccepted(Exception):
-    """For certain nothing was ordered, and the same call may succeed later."""
+    """For certain nothing was ordered, and the same call may succeed later: not before `retry_after_s` seconds."""
+
+    def __init__(self, text: str, retry_after_s: float = 0) -> None:
+        super().__init__(text)
+        self.retry_after_s = retry_after_s
 
 
 class Unknown(Exception):
@@ -46,12 +54,30 @@ class NotFound(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """One picture to be ordered: fields, and pictures under `source_field`, in a form.
+
+    With `addresses` all of it is JSON, and the list of them stands under `source_field`.
+    """
+
+    network: str
+    fields: Mapping[str, str | int]
+    source_field: str = "image[]"
+    pictures: tuple[Picture, ...] = ()
+    addresses: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """What gen-api says of a request: not final, or a picture's `url`, or the `reason` there is none."""
+    """What gen-api says of a request: not final, or a picture's `url`, or the `reason` there is none.
+
+    `cost` is what it took for it, in kopecks, where it says so.
+    """
 
     final: bool
     url: str | None = None
     reason: str | None = None
+    cost: int | None = None
 
 
 class GenApi:
@@ -69,21 +95,15 @@ class GenApi:
             self._opened = aiohttp.ClientSession(connector=connector, headers=self._headers)
         return self._opened
 
-    async def create(
-        self, network: str, fields: Mapping[str, str], picture: Picture, image_field: str = "image[]"
-    ) -> int:
+    async def create(self, request: Request) -> int:
         """Orders one generation and gives its request id. Raises Refused, NotAccepted or Unknown."""
-        form = aiohttp.FormData(quote_fields=False, default_to_multipart=True)
-        for name, value in fields.items():
-            form.add_field(name, value)
-        form.add_field(image_field, picture.data, content_type=picture.mime, filename=picture.filename)
-        url = f"{self._base}/networks/{network}"
+        url = f"{self._base}/networks/{request.network}"
         timeout = aiohttp.ClientTimeout(total=CREATE_TIMEOUT_S, sock_connect=_CONNECT_TIMEOUT_S)
         try:
-            async with self._session().post(url, data=form, timeout=timeout, allow_redirects=False) as response:
+            async with self._session().post(url, timeout=timeout, allow_redirects=False, **_body(request)) as response:
                 status, raw = response.status, b""
                 if status in _NOT_ACCEPTED:
-                    raise NotAccepted(f"status {status}")
+                    raise NotAccepted(f"status {status}", _retry_after_s(response.headers.get("Retry-After", "")))
                 refused = 400 <= status < 500 and status not in _AMBIGUOUS
                 try:
                     raw = await _read(response)
@@ -139,6 +159,30 @@ class GenApi:
             await self._opened.close()
 
 
+def _body(request: Request) -> dict[str, Any]:
+    """The request as an argument of aiohttp's post."""
+    if request.addresses is not None:
+        sources = {request.source_field: list(request.addresses)} if request.addresses else {}
+        return {"json": {**request.fields, **sources}}
+    form = aiohttp.FormData(quote_fields=False, default_to_multipart=True)
+    for name, value in request.fields.items():
+        form.add_field(name, str(value))
+    for picture in request.pictures:
+        form.add_field(request.source_field, picture.data, content_type=picture.mime, filename=picture.filename)
+    return {"data": form}
+
+
+def _retry_after_s(value: str) -> float:
+    """The seconds of a Retry-After header, which holds them or an instant (RFC 9110); 0 where it holds neither."""
+    if value.isascii() and value.isdigit():
+        return float(value[:9])
+    try:
+        instant = parsedate_to_datetime(value)
+    except ValueError:
+        return 0
+    return max(0.0, (instant.replace(tzinfo=instant.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+
+
 async def _read(response: aiohttp.ClientResponse) -> bytes:
     body = bytearray()
     async for chunk in response.content.iter_chunked(65536):
@@ -171,25 +215,43 @@ def parse_request_id(body: Mapping[str, Any]) -> int | None:
 
 def parse_outcome(body: Mapping[str, Any]) -> Outcome:
     """What an answer or a callback says; `status` first, because a failure's reason sits where a URL would."""
-    status = body.get("status")
+    status, cost = body.get("status"), _cost(body.get("cost"))
     if status == "success":
         url = _first_url(body.get("result")) or _first_url(body.get("full_response"))
-        return Outcome(True, url=url) if url else Outcome(True, reason="no picture")
-    if status in ("error", "failed"):
-        return Outcome(True, reason=_reason(body.get("result")) or "failed")
+        return Outcome(True, url=url, cost=cost) if url else Outcome(True, reason="no picture", cost=cost)
+    if isinstance(status, str) and status in _ENDED_WITHOUT:
+        return Outcome(True, reason=next(_reasons(body), str(status)), cost=cost)
     return Outcome(False)
 
 
+def _cost(roubles: object) -> int | None:
+    """An amount of roubles, a number or text, in kopecks; None where there is none to believe."""
+    try:
+        kopecks = Decimal(str(roubles)) * 100
+        return round(kopecks) if 0 <= kopecks <= _MAX_COST else None
+    except (InvalidOperation, ValueError):
+        return None
+
+
+def _reasons(body: Mapping[str, Any]) -> Iterator[str]:
+    """Whatever an ended request says of why there is no picture, the likeliest place first."""
+    for field in ("result", "error", "message", "full_response"):
+        for text in _texts(body.get(field), ("message", "error", "reason", "detail")):
+            # PostgreSQL stores no NUL in a text
+            if readable := text.replace("\0", "").strip()[:500]:
+                yield readable
+
+
 def _first_url(value: object) -> str | None:
-    for item in value if isinstance(value, list) else [value]:
-        url = item.get("url") if isinstance(item, dict) else item
+    for url in _texts(value, ("url",)):
         # Printable: PostgreSQL stores no NUL and no half of a surrogate pair
-        if isinstance(url, str) and url.lower().startswith(("http://", "https://")) and url.isprintable():
+        if url.lower().startswith(("http://", "https://")) and url.isprintable():
             return url
     return None
 
 
-def _reason(value: object) -> str | None:
-    first = value[0] if isinstance(value, list) and value else value
-    # PostgreSQL stores no NUL in a text
-    return first.replace("\0", "")[:500] or None if isinstance(first, str) else None
+def _texts(value: object, names: tuple[str, ...]) -> Iterator[str]:
+    """The texts of a value that is one, or a list of them, or of objects that hold them under one of `names`."""
+    for item in value if isinstance(value, list) else [value]:
+        found = [item.get(name) for name in names] if isinstance(item, dict) else [item]
+        yield from (text for text in found if isinstance(text, str))

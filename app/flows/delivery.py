@@ -22,10 +22,11 @@ from app.clients.genapi import GenApi
 from app.clients.results import LinkDead, Results, Unreachable
 from app.db import connection, transaction
 from app.faults import TELEGRAM
-from app.flows.ordering import Ordering
+from app.flows.orders.settle import Settling
 from app.metrics import Metrics
 from app.pictures import NotAPicture, Pictures
 from app.repo import generations, outbox, users
+from app.repo.generations import Failure
 from app.repo.records import Message, Pool, Result
 
 log = structlog.get_logger()
@@ -63,7 +64,7 @@ class Delivery:
         results: Results,
         pictures: Pictures,
         gen_api: GenApi,
-        ordering: Ordering,
+        settling: Settling,
         wake: Callable[[], None],
     ) -> None:
         self._pool = pool
@@ -72,7 +73,7 @@ class Delivery:
         self._results = results
         self._pictures = pictures
         self._gen_api = gen_api
-        self._ordering = ordering
+        self._settling = settling
         self._wake = wake
         self._resting: set[int] = set()
 
@@ -141,13 +142,13 @@ class Delivery:
                 raise
             data = None
         if data is None:
-            await self._ordering.undeliverable(message, result.user_id, "no_picture")
+            await self._settling.undeliverable(message, result.user_id, Failure.NO_PICTURE)
             return
         try:
             file_id = await self._send(message.chat_id, data)
         except (TelegramBadRequest, TelegramEntityTooLarge) as error:
             log.error("delivery.picture_refused", error=error.message)
-            await self._ordering.undeliverable(message, result.user_id, "undeliverable")
+            await self._settling.undeliverable(message, result.user_id, Failure.UNDELIVERABLE)
             return
         async with transaction(self._pool) as conn:
             await users.lock(conn, result.user_id)

@@ -16,8 +16,8 @@ from aiogram.methods import AnswerCallbackQuery, SendMessage
 from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
 
 from app import keyboards
-from app.catalog import DEFAULT_MODEL, DEFAULT_SIZE, MODELS, PRICE, PROMPT_LIMIT, SIZES
-from app.flows.ordering import Card, Ordering, Placed
+from app.catalog import DEFAULT_SIZE, MODELS, PROMPT_LIMIT
+from app.flows.orders.place import Card, Ordering, Placed
 from app.keyboards import CardPress
 from app.words import Words
 
@@ -36,17 +36,19 @@ class Photo(StatesGroup):
 
 
 @router.message(Command("photo"))
-async def photo(message: Message, command: CommandObject, state: FSMContext, words: Words) -> SendMessage:
+async def photo(
+    message: Message, command: CommandObject, state: FSMContext, ordering: Ordering, words: Words
+) -> SendMessage:
     """Begins an order, or begins it anew; takes the picture and the description that came with the command."""
     await state.set_data({})
     await state.set_state(Photo.collecting)
     if message.photo or message.document or command.args:
-        return await _collect(message, state, words, command.args)
+        return await _collect(message, state, ordering, words, command.args)
     return message.answer(words.ask_both)
 
 
 @router.message(StateFilter(Photo.collecting, Photo.card), F.photo | F.document)
-async def picture(message: Message, state: FSMContext, words: Words) -> SendMessage | None:
+async def picture(message: Message, state: FSMContext, ordering: Ordering, words: Words) -> SendMessage | None:
     """A picture, with its description or without; after a card it begins the next one.
 
     Of an album's later pictures only a caption is of use: under files it stands on the last one.
@@ -55,19 +57,19 @@ async def picture(message: Message, state: FSMContext, words: Words) -> SendMess
     if message.media_group_id and message.media_group_id == data.get("album"):
         if data.get("prompt") or not message.caption:
             return None
-        return await _describe(message, state, words, {}, message.caption)
+        return await _describe(message, state, ordering, words, {}, message.caption)
     if await state.get_state() == Photo.card.state:
         await state.set_data({})
         await state.set_state(Photo.collecting)
-    return await _collect(message, state, words, message.caption)
+    return await _collect(message, state, ordering, words, message.caption)
 
 
 @router.message(StateFilter(Photo.collecting, Photo.card), F.text, ~F.text.startswith("/"))
-async def description(message: Message, state: FSMContext, words: Words) -> SendMessage:
+async def description(message: Message, state: FSMContext, ordering: Ordering, words: Words) -> SendMessage:
     """A description; on a card it replaces the one before."""
     if message.text and message.entities and message.entities[0].type == "url" and _is_link(message.text):
         return message.answer(words.not_a_picture)
-    return await _collect(message, state, words, message.text)
+    return await _collect(message, state, ordering, words, message.text)
 
 
 @router.message(StateFilter(Photo.collecting, Photo.card), F.video | F.animation | F.video_note)
@@ -82,7 +84,9 @@ async def something_else(message: Message, words: Words) -> SendMessage:
     return message.answer(words.not_a_picture)
 
 
-async def _collect(message: Message, state: FSMContext, words: Words, prompt: str | None) -> SendMessage:
+async def _collect(
+    message: Message, state: FSMContext, ordering: Ordering, words: Words, prompt: str | None
+) -> SendMessage:
     """Adds what this message brings, a picture it can take and the description with it."""
     found: dict[str, Any] = {}
     if message.photo or message.document:
@@ -92,11 +96,11 @@ async def _collect(message: Message, state: FSMContext, words: Words, prompt: st
         document, sizes = message.document, message.photo
         found["file_id"] = document.file_id if document else sizes[-1].file_id if sizes else ""
         found["album"] = message.media_group_id
-    return await _describe(message, state, words, found, prompt)
+    return await _describe(message, state, ordering, words, found, prompt)
 
 
 async def _describe(
-    message: Message, state: FSMContext, words: Words, found: dict[str, Any], prompt: str | None
+    message: Message, state: FSMContext, ordering: Ordering, words: Words, found: dict[str, Any], prompt: str | None
 ) -> SendMessage:
     """Stores what was found, and the description where there is one; the card or what is still missing."""
     if prompt is not None:
@@ -112,7 +116,7 @@ async def _describe(
     if missing := _missing(data, words):
         note = f"{words.album}\n\n" if found.get("album") else ""
         return message.answer(note + missing)
-    text, markup = await _new_card(state, words, data)
+    text, markup = await _new_card(state, ordering, words, data)
     return message.answer(text, reply_markup=markup)
 
 
@@ -140,25 +144,37 @@ def _refusal(message: Message, words: Words) -> str | None:
     return None
 
 
-async def _new_card(state: FSMContext, words: Words, data: dict[str, Any]) -> tuple[str, InlineKeyboardMarkup]:
+async def _new_card(
+    state: FSMContext, ordering: Ordering, words: Words, data: dict[str, Any]
+) -> tuple[str, InlineKeyboardMarkup]:
     """A card of what was collected, its text and its buttons; the one before is old from here on."""
     card_id = secrets.token_urlsafe(9)
-    chosen = {"model": data.get("model", DEFAULT_MODEL), "size": data.get("size", DEFAULT_SIZE)}
-    await state.update_data(card=card_id, **chosen)
+    on = await ordering.models_on() or ordering.models
+    chosen = {"model": data.get("model"), "size": data.get("size", DEFAULT_SIZE)}
+    if chosen["model"] not in on:
+        chosen["model"] = on[0]
+    data = await state.update_data(card=card_id, **chosen)
     await state.set_state(Photo.card)
-    text = words.card(data["prompt"], MODELS[chosen["model"]].title, chosen["size"], PRICE)
-    if data.get("album"):
-        text = f"{words.album}\n\n{text}"
-    return text, keyboards.card(words, card_id, chosen["model"], chosen["size"])
+    text, markup = _face(card_id, data, ordering, words)
+    return (f"{words.album}\n\n{text}" if data.get("album") else text), markup
+
+
+def _face(card_id: str, data: dict[str, Any], ordering: Ordering, words: Words) -> tuple[str, InlineKeyboardMarkup]:
+    """What the card shows."""
+    model, size = MODELS[data["model"]], data["size"]
+    text = words.card(data["prompt"], model.title, size, model.qualities[0].price)
+    return text, keyboards.card(words, card_id, ordering.models, model.key, size)
 
 
 @router.callback_query(F.data == keyboards.RESUME)
-async def resume(query: CallbackQuery, state: FSMContext, bot: Bot, words: Words) -> AnswerCallbackQuery:
+async def resume(
+    query: CallbackQuery, state: FSMContext, ordering: Ordering, bot: Bot, words: Words
+) -> AnswerCallbackQuery:
     """Back to the card that credits were missing for, to what is still missing on it, or to a new order."""
     data = await state.get_data()
     missing = _missing(data, words)
     if missing is None:
-        text, markup = await _new_card(state, words, data)
+        text, markup = await _new_card(state, ordering, words, data)
         await bot.send_message(query.from_user.id, text, reply_markup=markup)
     else:
         await state.set_state(Photo.collecting)
@@ -174,12 +190,13 @@ async def choose(
     data = await state.get_data()
     if data.get("card") != callback_data.card:
         return await _old_card(query, callback_data, ordering, words)
-    known = SIZES if callback_data.act == "size" else MODELS
+    known = ordering.models if callback_data.act == "model" else MODELS[data["model"]].sizes
     if callback_data.value not in known:
         return query.answer(words.button_unknown, show_alert=True)
     data = await state.update_data({callback_data.act: callback_data.value})
-    text = words.card(data["prompt"], MODELS[data["model"]].title, data["size"], PRICE)
-    markup = keyboards.card(words, callback_data.card, data["model"], data["size"])
+    if data["size"] not in MODELS[data["model"]].sizes:
+        data = await state.update_data(size=DEFAULT_SIZE)
+    text, markup = _face(callback_data.card, data, ordering, words)
     await _edit(bot, query, text, markup)
     return query.answer()
 
@@ -210,7 +227,7 @@ async def order(
         data["model"],
         data["size"],
         data["prompt"],
-        data["file_id"],
+        (data["file_id"],),
         query.message.message_id if query.message else None,
     )
     placement = await ordering.place(query.from_user.id, card)
@@ -219,16 +236,20 @@ async def order(
             await state.clear()
             if placement.outcome is Placed.ALREADY:
                 return query.answer(words.card_used)
-            await _edit(bot, query, words.ordered(card.prompt, card.size, PRICE, placement.balance), None)
+            await _edit(bot, query, words.ordered(card.prompt, card.size, placement.price, placement.balance), None)
             return query.answer(words.order_accepted)
         case Placed.TOO_FEW:
-            text = words.too_few(placement.balance, PRICE)
+            text = words.too_few(placement.balance, placement.price)
             await bot.send_message(query.from_user.id, text, reply_markup=keyboards.buy(words))
             return query.answer()
         case Placed.BUSY:
             return query.answer(words.declined_busy, show_alert=True)
         case Placed.PROVIDER_DOWN:
             await bot.send_message(query.from_user.id, words.declined_provider)
+            return query.answer()
+        case Placed.MODEL_OFF:
+            offer = [MODELS[key].title for key in placement.offer]
+            await bot.send_message(query.from_user.id, words.model_off(offer))
             return query.answer()
 
 

@@ -1,6 +1,8 @@
 """Orders, from the card to the picture."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from uuid import UUID
 
 from app.repo.queries import query
@@ -27,13 +29,34 @@ _FAIL_READY = query("generations.fail_ready")
 _RESULT = query("generations.result")
 _REFRESH_RESULT = query("generations.refresh_result")
 _DELIVERED = query("generations.delivered")
+_SOURCE = query("generations.source")
+_DRAWN_IN = query("generations.drawn_in")
+_WAIT = query("generations.wait")
 _WIPE = query("generations.wipe")
 _WIPE_OF = query("generations.wipe_of")
 
 
+class Failure(StrEnum):
+    """Why an order failed."""
+
+    NOT_A_PICTURE = "not_a_picture"
+    TOO_LARGE = "too_large"
+    FILE_GONE = "file_gone"
+    REFUSED = "refused"
+    MODEL_GONE = "model_gone"
+    PROVIDER = "provider"
+    DEADLINE = "deadline"
+    NO_PICTURE = "no_picture"
+    UNDELIVERABLE = "undeliverable"
+
+
 @dataclass(frozen=True, slots=True)
 class NewOrder:
-    """What a person ordered with a card; `price` in credits, `deadline_s` in seconds from now."""
+    """What a person ordered with a card: `price` in credits, `sources` as file ids, `request` as JSON.
+
+    `deadline_s` and `submit_by_s` are seconds from now. `hidden`: the version before could not build its request, and
+    must not claim it.
+    """
 
     user_id: int
     order_key: str
@@ -41,9 +64,14 @@ class NewOrder:
     size: str
     price: int
     prompt: str
-    source_file_id: str
+    sources: Sequence[str]
     card_message_id: int | None
     deadline_s: float
+    submit_by_s: float
+    quality: str
+    style: str | None
+    request: str
+    hidden: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +82,18 @@ class Owner:
     request_id: int | None
     status: str
     attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """How an order stands: `ahead` orders were queued before it, `left_s` seconds remain until its deadline."""
+
+    status: str
+    model: str
+    quality: str | None
+    ahead: int
+    since_s: float
+    left_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +128,14 @@ async def insert(conn: Connection, order: NewOrder) -> UUID | None:
         order.size,
         order.price,
         order.prompt,
-        order.source_file_id,
+        order.sources,
         order.card_message_id,
         order.deadline_s,
+        order.submit_by_s,
+        order.quality,
+        order.style,
+        order.request,
+        order.hidden,
     )
     return generation_id
 
@@ -101,19 +146,23 @@ async def waiting(conn: Connection, at_most: int) -> int:
     return count
 
 
-async def claim_queued(conn: Connection, limit: int, lease_s: float) -> list[Submission]:
-    """Leases up to `limit` queued orders for `lease_s` seconds."""
-    return [Submission(**row) for row in await conn.fetch(_CLAIM_QUEUED, limit, lease_s)]
+async def claim_queued(conn: Connection, limit: int, lease_s: float, models: Sequence[str]) -> list[Submission]:
+    """Leases up to `limit` queued orders of these models for `lease_s` seconds."""
+    return [Submission(**row) for row in await conn.fetch(_CLAIM_QUEUED, limit, lease_s, models)]
 
 
 async def start_submitting(conn: Connection, claimed: Submission) -> bool:
-    """queued → submitting; False for a worker that has lost its lease."""
+    """queued → submitting; False for a worker that has lost its lease, or where it is too late for a picture."""
     return await conn.fetchval(_START_SUBMITTING, claimed.id, claimed.attempt) is not None
 
 
-async def requeue(conn: Connection, claimed: Submission, delay_s: float) -> bool:
-    """submitting → queued, for what was certainly not accepted."""
-    return await conn.fetchval(_REQUEUE, claimed.id, claimed.attempt, delay_s) is not None
+async def requeue(conn: Connection, claimed: Submission, delay_s: float) -> bool | None:
+    """submitting → queued, for what was certainly not accepted; whether there is time for another try after the delay.
+
+    None: it was moved on by a callback or the deadline.
+    """
+    in_time: bool | None = await conn.fetchval(_REQUEUE, claimed.id, claimed.attempt, delay_s)
+    return in_time
 
 
 async def release(conn: Connection, claimed: Submission, delay_s: float) -> bool:
@@ -153,31 +202,31 @@ async def claim_polls(conn: Connection, limit: int, poll_after_s: float) -> list
 
 
 async def overdue(conn: Connection, limit: int) -> list[UUID]:
-    """Orders past their deadline that have no request number to ask about."""
+    """Orders that nobody can be asked about: past their deadline, or queued when it is too late to submit them."""
     return [row["id"] for row in await conn.fetch(_OVERDUE, limit)]
 
 
-async def complete(conn: Connection, generation_id: UUID, url: str, request_id: int) -> bool:
-    """→ ready; False when a final word was there before."""
-    return await conn.fetchval(_COMPLETE, generation_id, url, request_id) is not None
+async def complete(conn: Connection, generation_id: UUID, url: str, request_id: int, cost: int | None) -> bool:
+    """→ ready, with what gen-api took in kopecks; False when a final word was there before."""
+    return await conn.fetchval(_COMPLETE, generation_id, url, request_id, cost) is not None
 
 
-async def fail(conn: Connection, generation_id: UUID, failure: str) -> Failed | None:
+async def fail(conn: Connection, generation_id: UUID, failure: Failure, cost: int | None = None) -> Failed | None:
     """queued | submitting | processing → failed; None when something final was there before."""
-    return _failed(await conn.fetchrow(_FAIL, generation_id, failure))
+    return _failed(await conn.fetchrow(_FAIL, generation_id, failure, cost))
 
 
-async def fail_claimed(conn: Connection, generation_id: UUID, failure: str, attempt: int) -> Failed | None:
+async def fail_claimed(conn: Connection, generation_id: UUID, failure: Failure, attempt: int) -> Failed | None:
     """queued → failed by the worker that holds the lease; None for one that has lost it."""
     return _failed(await conn.fetchrow(_FAIL_CLAIMED, generation_id, failure, attempt))
 
 
-async def fail_overdue(conn: Connection, generation_id: UUID, failure: str) -> Failed | None:
-    """queued | submitting | processing → failed, past the deadline only."""
+async def fail_overdue(conn: Connection, generation_id: UUID, failure: Failure) -> Failed | None:
+    """queued | submitting | processing → failed, past the deadline only, or queued when it is too late to submit it."""
     return _failed(await conn.fetchrow(_FAIL_OVERDUE, generation_id, failure))
 
 
-async def fail_ready(conn: Connection, generation_id: UUID, failure: str) -> Failed | None:
+async def fail_ready(conn: Connection, generation_id: UUID, failure: Failure) -> Failed | None:
     """ready → failed: what the deliverer cannot deliver."""
     return _failed(await conn.fetchrow(_FAIL_READY, generation_id, failure))
 
@@ -197,6 +246,24 @@ async def delivered(conn: Connection, generation_id: UUID, file_id: str) -> Deli
     """ready → delivered; None when something final was there before."""
     row = await conn.fetchrow(_DELIVERED, generation_id, file_id)
     return Delivered(**row) if row else None
+
+
+async def source(conn: Connection, generation_id: UUID, number: int) -> str | None:
+    """The file id of an open order's source, the first being number 1."""
+    file_id: str | None = await conn.fetchval(_SOURCE, generation_id, number)
+    return file_id
+
+
+async def drawn_in(conn: Connection, model: str, quality: str, last: int) -> float | None:
+    """The median seconds from create call to picture, of the `last` pictures; None where there is none."""
+    seconds: float | None = await conn.fetchval(_DRAWN_IN, model, quality, last)
+    return seconds
+
+
+async def wait(conn: Connection, generation_id: UUID) -> Wait | None:
+    """How the order stands."""
+    row = await conn.fetchrow(_WAIT, generation_id)
+    return Wait(**row) if row else None
 
 
 async def wipe(conn: Connection, days: int, limit: int) -> int:

@@ -24,15 +24,21 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A queued generation claimed by a worker; `attempt` is its lease."""
+    """A queued generation claimed by a worker; `attempt` is its lease.
+
+    `request`: JSON, the fields that the order was made of; None, as `quality`, in a row of the version before.
+    """
 
     id: UUID
     user_id: int
     attempt: int
     model: str
     size: str
+    quality: str | None
+    style: str | None
     prompt: str
-    source_file_id: str
+    sources: list[str]
+    request: str | None
 
 
 @dataclass(frozen=True, slots=True)

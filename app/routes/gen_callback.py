@@ -24,13 +24,13 @@ async def handle(request: web.Request) -> web.Response:
         return web.json_response({"ok": False, "error": "no usable request_id"}, status=400)
     secret = request.app[keys.SETTINGS].webhook_secret.get_secret_value()
     proven = proof_holds(secret, request.query.get("generation", ""), request.query.get("proof", ""))
-    ordering = request.app[keys.ORDERING]
+    settling = request.app[keys.SETTLING]
     try:
         async with asyncio.timeout(_PATIENCE_S):
             if proven is None:
-                known = await ordering.hint(request_id)
+                known = await settling.hint(request_id)
             else:
-                known = await ordering.callback(proven, request_id, parse_outcome(body))
+                known = await settling.callback(proven, request_id, parse_outcome(body))
     except INFRASTRUCTURE as error:
         log.warning("gen_callback.not_stored", request_id=request_id, error=repr(error))
         return web.json_response({"ok": False}, status=503, headers={"Retry-After": "1"})

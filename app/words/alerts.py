@@ -12,6 +12,9 @@ class Alerts(Protocol):
     def alert_provider_refuses(self, status: int) -> str:
         """gen-api refuses order after order with an HTTP status; none is taken any more."""
 
+    def alert_model_off(self, model: str) -> str:
+        """gen-api does not know a model's network any more; the model has switched itself off. `model` is its key."""
+
     def alert_picture_refused(self, order: str) -> str:
         """Telegram took a finished picture in no way; its order was given back."""
 

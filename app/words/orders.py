@@ -1,5 +1,6 @@
 """From the picture that a person sends to the picture that they get."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 
@@ -39,8 +40,15 @@ class Orders(Protocol):
     def too_few(self, balance: int, price: int) -> str:
         """«✅» with an empty purse."""
 
-    def order_failed(self, reason: str, price: int, balance: int) -> str:
+    def model_button(self, title: str, price: int, lowest: bool) -> str:
+        """The button that chooses a model, with its price where that is not the ordinary one; `lowest`: of several."""
+
+    def model_off(self, offer: Sequence[str]) -> str:
+        """«✅» on a card of a model that is off; `offer`: titles of those that may be chosen in its place."""
+
+    def order_failed(self, reason: str, price: int, balance: int, picture: int | None, offer: Sequence[str]) -> str:
         """An order that came to nothing, its price given back; the balance after that.
 
-        A `reason` that another version wrote reads as the provider's failure.
+        A `reason` that another version wrote reads as the provider's failure. `picture`: which of several is at fault;
+        `offer`: titles of models to be chosen in place of the one that is gone.
         """

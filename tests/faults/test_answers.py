@@ -96,7 +96,8 @@ async def test_create_refused_for_certain_is_refunded_at_once(bot: World, status
     bot.gen_api.fault("create", status=status, body={"message": "no"})
     await refunded(bot, await ordered(bot))
     assert len(bot.gen_api.called("create")) == 1
-    assert await bot.db.fetchval("SELECT failure FROM generations") == "refused"
+    failure = "model_gone" if status == 404 else "refused"
+    assert await bot.db.fetchval("SELECT failure FROM generations") == failure
 
 
 @pytest.mark.parametrize("status", [419, 429, 503])

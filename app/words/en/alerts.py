@@ -17,6 +17,12 @@ class EnglishAlerts(Alerts):
             f"gen-api answers {status}: orders are stopped, a trial every 30 s. Check the key and the balance."
         )
 
+    def alert_model_off(self, model: str) -> str:
+        return self.alert(
+            f"gen-api does not know the network of model {model} (404): it is off, a trial every hour. "
+            "Replace it in the setting MODELS (docs/models.md)."
+        )
+
     def alert_picture_refused(self, order: str) -> str:
         return self.alert(f"Telegram did not take the picture of order {order}; its credits were given back.")
 

@@ -1,8 +1,9 @@
 """An order in English."""
 
+from collections.abc import Sequence
 from html import escape
 
-from app.catalog import PROMPT_LIMIT
+from app.catalog import PRICE, PROMPT_LIMIT
 from app.words.en.numbers import credits
 from app.words.orders import Orders
 
@@ -15,6 +16,7 @@ _FAILURES = {
     "too_large": _TOO_LARGE,
     "file_gone": "Your picture could not be downloaded from Telegram. Please send it again.",
     "refused": "The drawing service did not accept the order.",
+    "model_gone": "This model does not draw any more.",
     "provider": "The drawing service could not draw this picture. Try another description or photo.",
     "deadline": "The drawing service did not answer in time.",
     "no_picture": "The drawing service did not hand the picture over.",
@@ -68,6 +70,24 @@ class EnglishOrders(Orders):
             "Top up: /buy_subscription. Then come back to the card and press “✅” again."
         )
 
-    def order_failed(self, reason: str, price: int, balance: int) -> str:
+    def model_button(self, title: str, price: int, lowest: bool) -> str:
+        if lowest:
+            return f"🤖 {title} · from {price}"
+        return f"🤖 {title}" if price == PRICE else f"🤖 {title} · {credits(price)}"
+
+    def model_off(self, offer: Sequence[str]) -> str:
+        if not offer:
+            return "No model is drawing at the moment. We are looking into it. Try again later — no credits were taken."
+        return f"This model is not drawing now. Choose another on the card: {_titles(offer)}. No credits were taken."
+
+    def order_failed(self, reason: str, price: int, balance: int, picture: int | None, offer: Sequence[str]) -> str:
         why = _FAILURES.get(reason, _FAILURES["provider"])
+        if picture is not None:
+            why = f"Picture {picture}: {why}"
+        if offer:
+            why = f"{why} Choose another: {_titles(offer)}."
         return f"😔 {why}\n\nYour credits were refunded ({price}); you have {credits(balance)}. Try again: /photo"
+
+
+def _titles(models: Sequence[str]) -> str:
+    return ", ".join(map(escape, models))

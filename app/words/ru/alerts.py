@@ -15,6 +15,12 @@ class RussianAlerts(Alerts):
     def alert_provider_refuses(self, status: int) -> str:
         return self.alert(f"gen-api отвечает {status}: заказы остановлены, проба раз в 30 с. Проверьте ключ и баланс.")
 
+    def alert_model_off(self, model: str) -> str:
+        return self.alert(
+            f"gen-api не знает сети модели {model} (404): модель выключена, проба раз в час. "
+            "Замените её в настройке MODELS (docs/models.md)."
+        )
+
     def alert_picture_refused(self, order: str) -> str:
         return self.alert(f"Telegram не принял картинку заказа {order}, кредиты отданы назад.")
 

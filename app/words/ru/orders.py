@@ -1,8 +1,9 @@
 """An order in Russian."""
 
+from collections.abc import Sequence
 from html import escape
 
-from app.catalog import PROMPT_LIMIT
+from app.catalog import PRICE, PROMPT_LIMIT
 from app.words.orders import Orders
 from app.words.ru.numbers import credits
 
@@ -13,6 +14,7 @@ _FAILURES = {
     "too_large": _TOO_LARGE,
     "file_gone": "Не удалось скачать вашу картинку из Telegram. Пришлите её ещё раз.",
     "refused": "Сервис рисования не принял заказ.",
+    "model_gone": "Эта модель больше не рисует.",
     "provider": "Сервис рисования не смог нарисовать эту картинку. Попробуйте другое описание или фото.",
     "deadline": "Сервис рисования не ответил вовремя.",
     "no_picture": "Сервис рисования не отдал картинку.",
@@ -66,6 +68,24 @@ class RussianOrders(Orders):
             "Пополнить — /buy_subscription. Потом вернитесь к карточке и нажмите «✅» ещё раз."
         )
 
-    def order_failed(self, reason: str, price: int, balance: int) -> str:
+    def model_button(self, title: str, price: int, lowest: bool) -> str:
+        if lowest:
+            return f"🤖 {title} · от {price}"
+        return f"🤖 {title}" if price == PRICE else f"🤖 {title} · {credits(price)}"
+
+    def model_off(self, offer: Sequence[str]) -> str:
+        if not offer:
+            return "Сейчас не рисует ни одна модель, мы уже разбираемся. Попробуйте позже — ничего не списано."
+        return f"Эта модель сейчас не рисует. Выберите на карточке другую: {_titles(offer)}. Ничего не списано."
+
+    def order_failed(self, reason: str, price: int, balance: int, picture: int | None, offer: Sequence[str]) -> str:
         why = _FAILURES.get(reason, _FAILURES["provider"])
+        if picture is not None:
+            why = f"Картинка № {picture}: {why}"
+        if offer:
+            why = f"{why} Выберите другую: {_titles(offer)}."
         return f"😔 {why}\n\nКредиты возвращены ({price}), на балансе {credits(balance)}. Попробовать снова — /photo"
+
+
+def _titles(models: Sequence[str]) -> str:
+    return ", ".join(map(escape, models))
