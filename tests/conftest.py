@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from app.proofs import telegram_secret
 from app.settings import Settings
 from local.postgres import Postgres
 from local.redis import Redis
+from tests.world import World, world
 
 # Configured addresses and keys are not for tests, nor for the processes that they start.
 for _setting in Settings.model_fields:
@@ -113,3 +114,17 @@ def redis_url(_redis: Redis) -> str:
     with redis_client.Redis.from_url(_redis.url) as client:
         client.flushall()
     return _redis.url
+
+
+@pytest.fixture
+async def bot(request: pytest.FixtureRequest, database_url: str, redis_url: str) -> AsyncIterator[World]:
+    """The bot between the fake services; its books are audited at the end, unless the test is marked `unaudited`.
+
+    `@pytest.mark.settings(…)` names settings that differ; a test's own stands in for that of its module.
+    """
+    marker = request.node.get_closest_marker("settings")
+    changes: dict[str, Any] = marker.kwargs if marker else {}
+    async with world(database_url, redis_url, **changes) as running:
+        yield running
+        if request.node.get_closest_marker("unaudited") is None:
+            await running.audit()

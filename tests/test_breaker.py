@@ -1,36 +1,26 @@
 """gen-api refuses us as customers: orders stop, the operators hear of it once, trials find out when it is over."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from sandbox.people import Person
-from tests.world import World, world
+from tests.world import World
 
 ADMIN = 900
 
-
-@pytest.fixture
-async def bot(database_url: str, redis_url: str) -> AsyncIterator[World]:
-    async with world(database_url, redis_url, admin_ids=(ADMIN,)) as running:
-        running.person(ADMIN)
-        yield running
-        await running.audit()
+pytestmark = pytest.mark.settings(admin_ids=(ADMIN,))
 
 
 async def refused(bot: World, person: Person, times: int) -> None:
     """So many orders that gen-api refuses with 402, each refunded."""
     bot.gen_api.fault("create", times=times, status=402, body={"message": "Payment Required"})
     for number in range(times):
-        card = await bot.card(person, f"Отказ {number}")
-        await person.press(card.id, "✅")
-        await bot.says(person, lambda m, after=card.id: "возвращ" in (m.text or "") and m.id > after)  # type: ignore[misc]
+        card = await bot.order(person, f"Отказ {number}")
+        await bot.refunded(person, after=card.id)
 
 
 async def declined(bot: World, person: Person) -> bool:
     """Whether a new order is declined without a debit."""
-    card = await bot.card(person, "Кот")
-    await person.press(card.id, "✅")
+    card = await bot.order(person, "Кот")
     answer = await bot.says(
         person, lambda m: m.id >= card.id and any(word in (m.text or "") for word in ("недоступно", "Рисую", "Готово"))
     )
@@ -42,7 +32,7 @@ async def test_the_third_refusal_in_a_row_stops_orders_and_tells_the_operators_o
     first, second = bot.person(1), bot.person(2)
     await refused(bot, first, 2)
     assert not await declined(bot, second)
-    await bot.says(second, lambda message: message.photo)
+    await bot.shown(second)
     await refused(bot, first, 3)
     assert await declined(bot, second)
     alerts = [message for message in bot.person(ADMIN).messages if "заказы остановлены" in (message.text or "")]
@@ -57,9 +47,9 @@ async def test_one_trial_goes_through_and_an_accepted_one_opens_the_way(bot: Wor
     assert await declined(bot, second)
     await bot.db.execute("UPDATE breakers SET trial_at = now()")
     assert not await declined(bot, first)
-    await bot.says(first, lambda message: message.photo)
+    await bot.shown(first)
     assert not await declined(bot, second)
-    await bot.says(second, lambda message: message.photo)
+    await bot.shown(second)
     assert (await bot.credits(first), await bot.credits(second)) == (8, 8)
 
 
@@ -86,7 +76,7 @@ async def test_a_picture_of_an_order_accepted_before_says_nothing_of_now(bot: Wo
     (order_id,) = bot.gen_api.orders
     await refused(bot, first, 3)
     await bot.gen_api.finish(order_id)
-    await bot.says(second, lambda message: message.photo)
+    await bot.shown(second)
     assert await declined(bot, second)
 
 
@@ -97,6 +87,6 @@ async def test_a_trial_whose_create_call_broke_off_is_accepted_when_its_picture_
     await bot.db.execute("UPDATE breakers SET trial_at = now()")
     bot.gen_api.fault("create", drop=True, handled=True)
     assert not await declined(bot, first)
-    await bot.says(first, lambda message: message.photo)
+    await bot.shown(first)
     assert not await declined(bot, second)
-    await bot.says(second, lambda message: message.photo)
+    await bot.shown(second)

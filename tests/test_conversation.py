@@ -3,7 +3,6 @@
 import asyncio
 import io
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -14,20 +13,13 @@ from redis.asyncio import Redis
 
 from app.catalog import PROMPT_LIMIT
 from app.proofs import telegram_secret
-from tests.world import World, photograph, services, serving, world
+from tests.world import World, photograph, services, serving
 
 PICTURE = "Здесь нужна картинка"
 VIDEO = "Видео я не умею"
 HEIC = "HEIC я не читаю"
 LARGE = "20 МБ"
 FILE = {"file_id": "a-file", "file_unique_id": "u"}
-
-
-@pytest.fixture
-async def bot(database_url: str, redis_url: str) -> AsyncIterator[World]:
-    async with world(database_url, redis_url) as running:
-        yield running
-        await running.audit()
 
 
 async def _says(bot: World, sentence: str, after: int = 0) -> None:
@@ -39,7 +31,7 @@ async def _goes_on(bot: World) -> None:
     person = bot.person()
     assert [message for message in person.messages if message.button("✅")] == []
     await person.send_photo(photograph(), caption="Кот")
-    await bot.says(person, lambda message: message.button("✅"))
+    await bot.offered(person, "✅")
     assert await bot.credits(person) == 10
     assert bot.gen_api.called("create") == []
 
@@ -92,7 +84,7 @@ async def test_a_caption_that_is_too_long_keeps_its_picture(bot: World, length: 
     await person.send_photo(photograph(), caption="к" * length)
     await _says(bot, "слишком длинное")
     await person.send_text("Кот")
-    card = await bot.says(person, lambda message: message.button("✅"))
+    card = await bot.offered(person, "✅")
     assert "Кот" in (card.text or "")
     assert await bot.credits(person) == 10
 
@@ -104,7 +96,7 @@ async def test_a_blank_caption_is_as_good_as_none(bot: World) -> None:
     await person.send_photo(photograph(), caption="  \n ")
     await _says(bot, "опишите словами")
     await person.send_text("Кот")
-    await bot.says(person, lambda message: message.button("✅"))
+    await bot.offered(person, "✅")
 
 
 def _wide() -> bytes:
@@ -125,11 +117,10 @@ async def test_what_only_the_bytes_show_is_refunded_with_a_sentence(bot: World, 
     person = bot.person()
     await person.send_text("/photo")
     await person.send_document(data, "cat.jpg", "image/jpeg", caption="Кот")
-    card = await bot.says(person, lambda message: message.button("✅"))
+    card = await bot.offered(person, "✅")
     await person.press(card.id, "✅")
-    said = await bot.says(person, lambda message: "возвращ" in (message.text or ""))
+    said = await bot.refunded(person)
     assert sentence in (said.text or "")
-    assert await bot.credits(person) == 10
     assert bot.gen_api.called("create") == []
     await bot.card(person, "Другой кот")
 
@@ -146,11 +137,11 @@ async def test_of_an_album_the_first_picture_is_taken_and_the_person_told(bot: W
         await person.send_album(pictures, "Кот")
     else:
         await person.send_files([(data, "cat.jpg", "image/jpeg") for data in pictures], "Кот")
-    card = await bot.says(person, lambda message: message.button("✅"))
+    card = await bot.offered(person, "✅")
     assert "беру первую" in "".join(message.text or "" for message in person.messages if message.outgoing)
     assert len([message for message in person.messages if message.button("✅")]) == 1
     await person.press(card.id, "✅")
-    await bot.says(person, lambda message: message.photo)
+    await bot.shown(person)
     sent = Image.open(io.BytesIO(bot.gen_api.orders[min(bot.gen_api.orders)].image))
     assert sent.size != (64, 64)
 
@@ -166,7 +157,7 @@ async def test_markup_in_a_description_is_shown_and_ordered_as_it_was_written(bo
     await person.press(card.id, "✅")
     await bot.gen_api.wait_for(lambda: bot.gen_api.orders)
     assert bot.gen_api.orders[min(bot.gen_api.orders)].fields["prompt"] == PROMPT
-    await bot.says(person, lambda message: message.photo)
+    await bot.shown(person)
     edits = [call.body for call in bot.telegram.called("editMessageText")]
     assert any("⏳" in body and "&lt;script&gt;" in body and "&amp;amp;" in body for body in edits)
 
@@ -180,7 +171,7 @@ async def test_photo_in_the_middle_of_photo_begins_anew(bot: World) -> None:
     await person.send_text("Кот")
     await _says(bot, "Теперь пришлите картинку")
     await person.send_photo(photograph())
-    await bot.says(person, lambda message: message.button("✅"))
+    await bot.offered(person, "✅")
     assert await bot.credits(person) == 10
 
 
@@ -189,7 +180,7 @@ async def test_photo_takes_what_comes_with_it(bot: World, separator: str) -> Non
     """As the caption of a picture, the command's rest is the description, on its line or on the next."""
     person = bot.person()
     await person.send_photo(photograph(), caption=f"/photo{separator}Кот в космосе")
-    card = await bot.says(person, lambda message: message.button("✅"))
+    card = await bot.offered(person, "✅")
     assert "Кот в космосе" in (card.text or "")
 
 
@@ -209,7 +200,7 @@ async def test_picture_and_description_come_in_any_order(bot: World, order: str)
             await person.send_photo(photograph())
         await _says(bot, "опишите словами")
         await person.send_text("Кот")
-    await bot.says(person, lambda message: message.button("✅"))
+    await bot.offered(person, "✅")
 
 
 async def _answer(bot: World, press: str) -> str:
@@ -236,7 +227,7 @@ async def test_somebody_elses_card_orders_nothing(bot: World) -> None:
     assert "устарела" in await _answer(bot, await stranger.press(card.id, "✅"))
     assert (await bot.credits(person), await bot.credits(stranger)) == (10, 10)
     await person.press(card.id, "✅")
-    await bot.says(person, lambda message: message.photo)
+    await bot.shown(person)
 
 
 @pytest.mark.parametrize("at_once", [False, True], ids=["one after the other", "on two devices at once"])
@@ -250,7 +241,7 @@ async def test_two_presses_are_one_order(bot: World, at_once: bool) -> None:
         presses = [await person.press(card.id, "✅") for _ in range(2)]
     told = sorted([await _answer(bot, press) for press in presses])
     assert told == ["Заказ принят", "По этой карточке заказ уже сделан."]
-    await bot.says(person, lambda message: message.photo)
+    await bot.shown(person)
     assert len(bot.gen_api.called("create")) == 1
     assert await bot.credits(person) == 8
 
@@ -262,13 +253,12 @@ async def test_too_few_credits_leave_the_card_usable(bot: World) -> None:
     for number in range(5):
         await person.press((await bot.card(person, f"Кот {number}")).id, "✅")
     assert await bot.credits(person) == 0
-    card = await bot.card(person, "Шестой кот")
-    await person.press(card.id, "✅")
+    card = await bot.order(person, "Шестой кот")
     await _says(bot, "/buy_subscription", card.id)
     assert await bot.credits(person) == 0
     payment = await bot.choose(person)
     await bot.yookassa.pay(payment)
-    await bot.says(person, lambda message: "Оплата прошла" in (message.text or ""))
+    await bot.told(person, "Оплата прошла")
     await person.press(card.id, "✅")
     await _ordered(bot, 6)
     assert await bot.credits(person) == 8
@@ -349,9 +339,8 @@ async def test_a_bug_in_a_group_is_no_apology_into_it(bot: World, monkeypatch: p
 async def test_forget_wipes_what_was_ordered_and_keeps_the_ledger(bot: World) -> None:
     """Description and file ids are gone, the balance and its entries are not."""
     person = bot.person()
-    card = await bot.card(person, "Тайна")
-    await person.press(card.id, "✅")
-    await bot.says(person, lambda message: (message.text or "").startswith("✅ Готово"))
+    await bot.order(person, "Тайна")
+    await bot.told(person, "✅ Готово")
     await person.send_text("/forget")
     await _says(bot, "удалены")
     row = await bot.db.fetchrow("SELECT prompt, source_file_id, result_url, result_file_id FROM generations")

@@ -35,5 +35,5 @@ async def test_everything_at_ipv6_addresses(empty_database_url: str, redis_url: 
         await play.order(person)
         await play.delivered(person)
         await play.yookassa.pay(await play.choose(person))
-        await play.says(person, lambda message: "добавлено 10 кредитов" in (message.text or ""))
+        await play.told(person, "добавлено 10 кредитов")
         await play.audit()

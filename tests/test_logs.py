@@ -7,7 +7,7 @@ import io
 import json
 import logging
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from pydantic import BaseModel
 from app import logs
 from app.proofs import callback_url, telegram_secret
 from app.settings import Settings
-from tests.world import World, services, serving, world
+from tests.world import World, services, serving
 
 _ROOT = Path(__file__).parents[1]
 _LEVELS = ("debug", "info", "warning", "error", "exception")
@@ -54,18 +54,11 @@ def lines() -> Iterator[Lines]:
     logging.getLogger().removeHandler(handler)
 
 
-@pytest.fixture
-async def bot(database_url: str, redis_url: str) -> AsyncIterator[World]:
-    async with world(database_url, redis_url) as running:
-        yield running
-
-
 async def test_the_lines_of_an_order_bear_its_ids(bot: World, lines: Lines) -> None:
     """From the press to the picture: one line an event, each with the order and the person."""
     person = bot.person(4711)
-    card = await bot.card(person)
-    await person.press(card.id, "✅")
-    await bot.says(person, lambda message: (message.text or "").startswith("✅ Готово"))
+    await bot.order(person)
+    await bot.told(person, "✅ Готово")
     generation_id = str(await bot.db.fetchval("SELECT id FROM generations"))
     for event in ("order.placed", "order.accepted", "generation.ready", "generation.delivered"):
         [line] = lines.of(event)
@@ -78,9 +71,8 @@ async def test_a_worker_s_context_does_not_leak_into_the_next_piece(bot: World, 
     """A message that has no order bears no order's id, and no line of a worker bears an update's."""
     for number in (1, 2):
         person = bot.person(number)
-        card = await bot.card(person)
-        await person.press(card.id, "✅")
-        await bot.says(person, lambda message: (message.text or "").startswith("✅ Готово"))
+        await bot.order(person)
+        await bot.told(person, "✅ Готово")
     owners = {str(row["id"]): row["user_id"] for row in await bot.db.fetch("SELECT id, user_id FROM generations")}
     for line in lines.all:
         if "worker" in line:

@@ -1,11 +1,9 @@
 """Where nobody knows how a service speaks, the bot understands every way that the sandbox can be told to."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from sandbox import manners
-from tests.world import World, world
+from tests.world import World
 
 GEN_API = [
     (manner.key, value)
@@ -15,11 +13,7 @@ GEN_API = [
     if manner.key not in ("success", "failure_word", "unknown_id", "missed_callback")
 ]
 
-
-@pytest.fixture
-async def bot(database_url: str, redis_url: str) -> AsyncIterator[World]:
-    async with world(database_url, redis_url, generation_poll_after_s=1) as running:
-        yield running
+pytestmark = pytest.mark.settings(generation_poll_after_s=1)
 
 
 @pytest.mark.parametrize(("key", "value"), GEN_API)
@@ -30,9 +24,8 @@ async def test_the_picture_arrives_however_gen_api_speaks(bot: World, key: str, 
     if told == "when asked":
         bot.gen_api.misdeliver("lost")
     person = bot.person()
-    card = await bot.card(person)
-    await person.press(card.id, "✅")
-    await bot.says(person, lambda message: message.photo, 20)
+    await bot.order(person)
+    await bot.shown(person, within_s=20)
     assert await bot.credits(person) == 8
 
 
@@ -42,20 +35,16 @@ async def test_a_failure_is_understood_by_either_word(bot: World, word: str) -> 
     manners.choose(bot.gen_api, bot.yookassa, "failure_word", word)
     bot.gen_api.failure = "нет"
     person = bot.person()
-    card = await bot.card(person)
-    await person.press(card.id, "✅")
-    await bot.says(person, lambda message: "возвращ" in (message.text or ""))
-    assert await bot.credits(person) == 10
+    await bot.order(person)
+    await bot.refunded(person)
 
 
 async def test_a_success_without_a_picture_gives_the_price_back(bot: World) -> None:
     """There is nothing to send."""
     manners.choose(bot.gen_api, bot.yookassa, "success", "empty")
     person = bot.person()
-    card = await bot.card(person)
-    await person.press(card.id, "✅")
-    await bot.says(person, lambda message: "возвращ" in (message.text or ""))
-    assert await bot.credits(person) == 10
+    await bot.order(person)
+    await bot.refunded(person)
 
 
 async def test_a_payment_without_a_recipient_is_credited(bot: World) -> None:
@@ -63,27 +52,23 @@ async def test_a_payment_without_a_recipient_is_credited(bot: World) -> None:
     manners.choose(bot.gen_api, bot.yookassa, "recipient", "missing")
     person = bot.person()
     await person.send_text("/buy_subscription")
-    plans = await bot.says(person, lambda message: message.button("200 ₽"))
+    plans = await bot.offered(person, "200 ₽")
     await person.press(plans.id, "200 ₽")
-    await bot.says(person, lambda message: message.button("Оплатить"))
+    await bot.offered(person, "Оплатить")
     await bot.yookassa.pay(next(iter(bot.yookassa.payments)))
-    await bot.says(person, lambda message: "20 кредитов" in (message.text or ""))
+    await bot.told(person, "20 кредитов")
     assert await bot.credits(person) == 20
 
 
+@pytest.mark.settings(generation_poll_after_s=0.5, generation_deadline_s=4)
 @pytest.mark.parametrize("code", ["404", "400"])
-async def test_an_unknown_number_is_asked_about_until_the_deadline(
-    database_url: str, redis_url: str, code: str
-) -> None:
+async def test_an_unknown_number_is_asked_about_until_the_deadline(bot: World, code: str) -> None:
     """gen-api may just have forgotten it: the price goes back when the time is over, and not before."""
-    async with world(database_url, redis_url, generation_poll_after_s=0.5, generation_deadline_s=4) as bot:
-        manners.choose(bot.gen_api, bot.yookassa, "unknown_id", code)
-        bot.gen_api.auto = False
-        person = bot.person()
-        card = await bot.card(person)
-        await person.press(card.id, "✅")
-        await bot.gen_api.wait_for(lambda: bot.gen_api.orders)
-        bot.gen_api.orders.clear()
-        await bot.says(person, lambda message: "возвращ" in (message.text or ""))
-        assert {call.status for call in bot.gen_api.called("get")} == {int(code)}
-        assert await bot.credits(person) == 10
+    manners.choose(bot.gen_api, bot.yookassa, "unknown_id", code)
+    bot.gen_api.auto = False
+    person = bot.person()
+    await bot.order(person)
+    await bot.gen_api.wait_for(lambda: bot.gen_api.orders)
+    bot.gen_api.orders.clear()
+    await bot.refunded(person)
+    assert {call.status for call in bot.gen_api.called("get")} == {int(code)}

@@ -2,21 +2,13 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import pytest
 from PIL import Image
 
-from tests.world import World, photograph, world
-
-
-@pytest.fixture
-async def bot(database_url: str, redis_url: str) -> AsyncIterator[World]:
-    async with world(database_url, redis_url) as running:
-        yield running
-        await running.audit()
+from tests.world import World, photograph
 
 
 async def test_a_new_person_is_greeted_with_ten_credits_once(bot: World) -> None:
@@ -24,7 +16,7 @@ async def test_a_new_person_is_greeted_with_ten_credits_once(bot: World) -> None
     person = bot.person()
     start = {"text": "/start", "entities": [{"type": "bot_command", "offset": 0, "length": 6}]}
     await asyncio.gather(*(person.send_raw(dict(start)) for _ in range(20)))
-    await bot.says(person, lambda message: "10 кредитов" in (message.text or ""))
+    await bot.told(person, "10 кредитов")
     assert await bot.credits(person) == 10
     assert await bot.db.fetchval("SELECT count(*) FROM ledger") == 1
 
@@ -36,12 +28,12 @@ async def test_an_order_becomes_a_picture_of_the_chosen_size_for_two_credits(bot
     card = await bot.card(person)
     await person.press(card.id, next(b["callback_data"] for b in card.buttons if size in b["text"]))
     await person.press(card.id, "✅")
-    result = await bot.says(person, lambda message: message.photo)
+    result = await bot.shown(person)
     assert result.photo is not None
     assert f"{Image.open(io.BytesIO(result.photo)).width}" == size.split("x", maxsplit=1)[0]
-    await bot.says(person, lambda message: (message.text or "").startswith("✅ Готово"))
+    await bot.told(person, "✅ Готово")
     await person.send_text("/status")
-    await bot.says(person, lambda message: "8 кредитов" in (message.text or ""))
+    await bot.told(person, "8 кредитов")
     fields = bot.gen_api.orders[min(bot.gen_api.orders)].fields
     assert fields["prompt"] == "Кот в космосе"
     assert fields["size"] == "1024x1024"
@@ -52,7 +44,7 @@ async def test_twenty_presses_are_one_order(bot: World) -> None:
     person = bot.person()
     card = await bot.card(person)
     presses = [await person.press(card.id, "✅", wait=False, at_once=True) for _ in range(20)]
-    await bot.says(person, lambda message: message.photo)
+    await bot.shown(person)
     assert len(bot.gen_api.called("create")) == 1
     assert await bot.credits(person) == 8
     assert len(presses) == 20
@@ -62,47 +54,40 @@ async def test_a_failed_order_gives_the_credits_back_once(bot: World) -> None:
     """gen-api's failure is told with a sentence, and the callback twenty times over refunds once."""
     bot.gen_api.failure = "moderation"
     person = bot.person()
-    card = await bot.card(person)
-    await person.press(card.id, "✅")
-    await bot.says(person, lambda message: "возвращ" in (message.text or ""))
+    await bot.order(person)
+    await bot.told(person, "возвращ")
     order_id = min(bot.gen_api.orders)
     await asyncio.gather(*(bot.gen_api.call_back(order_id) for _ in range(20)))
     assert await bot.credits(person) == 10
     assert await bot.db.fetchval("SELECT count(*) FROM ledger WHERE reason = 'order_refund'") == 1
 
 
-async def test_a_lost_callback_is_asked_after(database_url: str, redis_url: str) -> None:
+@pytest.mark.settings(generation_poll_after_s=0.2)
+async def test_a_lost_callback_is_asked_after(bot: World) -> None:
     """The poll finds what the callback did not bring."""
-    async with world(database_url, redis_url, generation_poll_after_s=0.2) as bot:
-        bot.gen_api.misdeliver("lost")
-        person = bot.person()
-        card = await bot.card(person)
-        await person.press(card.id, "✅")
-        await bot.says(person, lambda message: message.photo, within_s=20)
-        assert await bot.credits(person) == 8
+    bot.gen_api.misdeliver("lost")
+    person = bot.person()
+    await bot.order(person)
+    await bot.shown(person, within_s=20)
+    assert await bot.credits(person) == 8
 
 
-async def test_an_unanswered_create_is_never_sent_again_and_refunded_at_the_deadline(
-    database_url: str, redis_url: str
-) -> None:
+@pytest.mark.settings(generation_deadline_s=1.5)
+async def test_an_unanswered_create_is_never_sent_again_and_refunded_at_the_deadline(bot: World) -> None:
     """Nobody knows whether gen-api took it: the deadline gives the credits back."""
-    async with world(database_url, redis_url, generation_deadline_s=1.5) as bot:
-        bot.gen_api.fault("create", drop=True)
-        person = bot.person()
-        card = await bot.card(person)
-        await person.press(card.id, "✅")
-        await bot.says(person, lambda message: "возвращ" in (message.text or ""))
-        assert len(bot.gen_api.called("create")) == 1
-        assert await bot.credits(person) == 10
+    bot.gen_api.fault("create", drop=True)
+    person = bot.person()
+    await bot.order(person)
+    await bot.refunded(person)
+    assert len(bot.gen_api.called("create")) == 1
 
 
 async def test_a_create_that_was_accepted_without_an_answer_is_found_by_its_callback(bot: World) -> None:
     """The proof in the callback's URL brings the request number."""
     bot.gen_api.fault("create", drop=True, handled=True)
     person = bot.person()
-    card = await bot.card(person)
-    await person.press(card.id, "✅")
-    await bot.says(person, lambda message: message.photo)
+    await bot.order(person)
+    await bot.shown(person)
     assert len(bot.gen_api.called("create")) == 1
 
 
@@ -110,9 +95,8 @@ async def test_a_create_that_was_not_accepted_is_sent_again(bot: World) -> None:
     """429 and 503 are certain; the second try brings the picture, for one price."""
     bot.gen_api.fault("create", status=429, body={"message": "Too Many Attempts."})
     person = bot.person()
-    card = await bot.card(person)
-    await person.press(card.id, "✅")
-    await bot.says(person, lambda message: message.photo, within_s=15)
+    await bot.order(person)
+    await bot.shown(person, within_s=15)
     assert await bot.credits(person) == 8
 
 
@@ -121,13 +105,10 @@ async def test_three_refusals_for_money_stop_new_orders_without_a_debit(bot: Wor
     bot.gen_api.fault("create", times=3, status=402, body={"message": "Payment Required"})
     person = bot.person()
     for number in range(3):
-        card = await bot.card(person, f"Кот {number}")
-        await person.press(card.id, "✅")
-        after = card.id
-        await bot.says(person, lambda said, after=after: "возвращ" in (said.text or "") and said.id > after)  # type: ignore[misc]
-    card = await bot.card(person, "Кот 4")
-    await person.press(card.id, "✅")
-    await bot.says(person, lambda message: "недоступно" in (message.text or ""))
+        card = await bot.order(person, f"Кот {number}")
+        await bot.refunded(person, after=card.id)
+    card = await bot.order(person, "Кот 4")
+    await bot.told(person, "недоступно")
     assert await bot.credits(person) == 10
 
 
@@ -138,16 +119,13 @@ async def test_a_blocked_bot_keeps_the_result_until_the_person_is_back(bot: Worl
     card = await bot.card(person)
     person.block()
     await person.press(card.id, "✅")
-    async with asyncio.timeout(10):
-        # The bot's own commit is awaited: nothing outside the database tells of it.
-        while not await bot.db.fetchval("SELECT count(*) FROM outbox WHERE due_at = 'infinity'"):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+    await bot.until("SELECT count(*) FROM outbox WHERE due_at = 'infinity'")
     if back == "unblocks":
         person.unblock()
     else:
         person.blocked = False
         await person.send_text("/status")
-    await bot.says(person, lambda message: message.photo)
+    await bot.shown(person)
     assert len(bot.telegram.called("sendPhoto")) == 2
     assert await bot.credits(person) == 8
 
@@ -163,7 +141,7 @@ async def test_a_person_sees_that_a_picture_is_on_its_way(bot: World) -> None:
 
     bot.gen_api.fault("result", before=look)
     await person.press(card.id, "✅")
-    await bot.says(person, lambda message: message.photo)
+    await bot.shown(person)
     assert seen == ["upload_photo"]
     assert person.action == ""
 
@@ -181,7 +159,7 @@ async def test_a_picture_does_not_depend_on_its_announcement(bot: World, fault: 
         fault = {**fault, "body": {"ok": False, "error_code": 403, "description": "Forbidden"}}
     bot.telegram.fault("sendChatAction", **fault)
     await person.press(card.id, "✅")
-    await bot.says(person, lambda message: message.photo)
+    await bot.shown(person)
     assert len(bot.telegram.called("sendPhoto")) == 1
     assert bot.telegram.called("sendPhoto")[0].at - bot.telegram.called("sendChatAction")[0].at < 5
 
@@ -192,7 +170,7 @@ async def test_a_429_on_the_announcement_is_waited_out(bot: World) -> None:
     card = await bot.card(person)
     bot.telegram.too_many("sendChatAction", 2)
     await person.press(card.id, "✅")
-    await bot.says(person, lambda message: message.photo)
+    await bot.shown(person)
     refused, taken = bot.telegram.called("sendChatAction")
     assert taken.at - refused.at >= 2
     assert len(bot.telegram.called("sendPhoto")) == 1
@@ -203,10 +181,10 @@ async def test_a_file_that_is_no_picture_fails_with_a_sentence_and_costs_nothing
     person = bot.person()
     await person.send_text("/photo")
     await person.send_document(b"not a picture at all", "cat.jpg", "image/jpeg", caption="Кот")
-    card = await bot.says(person, lambda message: message.button("✅"))
+    card = await bot.offered(person, "✅")
     await person.press(card.id, "✅")
-    await bot.says(person, lambda message: "не картинка" in (message.text or "") and "возвращ" in (message.text or ""))
-    assert await bot.credits(person) == 10
+    failed = await bot.refunded(person)
+    assert "не картинка" in (failed.text or "")
     assert bot.gen_api.called("create") == []
 
 
@@ -247,8 +225,8 @@ async def test_exif_rotation_reaches_gen_api(bot: World) -> None:
     person = bot.person()
     await person.send_text("/photo")
     await person.send_document(photograph(), "cat.jpg", "image/jpeg", caption="Кот")
-    card = await bot.says(person, lambda message: message.button("✅"))
+    card = await bot.offered(person, "✅")
     await person.press(card.id, "✅")
-    await bot.says(person, lambda message: message.photo)
+    await bot.shown(person)
     sent = Image.open(io.BytesIO(bot.gen_api.orders[min(bot.gen_api.orders)].image))
     assert sent.size == (451, 300)

@@ -12,14 +12,9 @@ from app.flood import Flood, MemoryFlood, RedisFlood, Verdict
 from app.notices import KINDS, OldAlert
 from app.repo import outbox
 from app.settings import Settings
-from tests.world import World, world
+from tests.world import World
 
-
-@pytest.fixture
-async def bot(database_url: str, redis_url: str) -> AsyncIterator[World]:
-    async with world(database_url, redis_url, flood_burst=8, flood_per_s=0.1, max_updates=2) as running:
-        yield running
-        await running.audit()
+pytestmark = pytest.mark.settings(flood_burst=8, flood_per_s=0.1, max_updates=2)
 
 
 @pytest.fixture(params=["redis", "memory"])
@@ -68,7 +63,7 @@ async def test_a_person_who_floods_is_slowed_and_told_and_nobody_else_is(bot: Wo
     slowed = {answer["id"] for answer in bot.telegram.answers if "Слишком быстро" in answer["text"]}
     assert slowed == set(presses)
     await quiet.send_text("/status")
-    await bot.says(quiet, lambda message: "На балансе" in (message.text or ""))
+    await bot.told(quiet, "На балансе")
 
 
 async def test_more_updates_at_once_than_are_handled_come_back_later(bot: World) -> None:
@@ -95,64 +90,64 @@ async def test_more_updates_at_once_than_are_handled_come_back_later(bot: World)
     assert await bot.db.fetchval("SELECT count(*) FROM users WHERE credits = 10") == 2
 
 
-async def test_two_peoples_presses_while_yookassa_hangs_delay_nobody(database_url: str, redis_url: str) -> None:
+@pytest.mark.settings
+async def test_two_peoples_presses_while_yookassa_hangs_delay_nobody(bot: World) -> None:
     """Forty presses each on the plans, at once; a third person's /status is answered at once, each press in the end."""
-    async with world(database_url, redis_url) as bot:
-        loud, quiet = [bot.person(1), bot.person(2)], bot.person(3)
-        offers = []
-        for person in loud:
-            await person.send_text("/buy_subscription")
-            offers.append(await bot.says(person, lambda message: message.button("200 ₽")))
-        bot.yookassa.fault("payments.create", times=100, hang=True)
-        async with asyncio.TaskGroup() as group:
-            presses = [
-                group.create_task(person.press(offer.id, "200 ₽", at_once=True))
-                for person, offer in zip(loud, offers, strict=True)
-                for _ in range(40)
-            ]
-            await bot.yookassa.wait_for(lambda: bot.yookassa.called("payments.create"))
-            for _ in range(3):
-                async with asyncio.timeout(4):
-                    await quiet.send_text("/status")
-            async with asyncio.timeout(20):
-                answered = {await press for press in presses}
-        assert answered == {answer["id"] for answer in bot.telegram.answers}
-        assert {call.status for call in bot.telegram.called("update")} <= {200, 503}
+    loud, quiet = [bot.person(1), bot.person(2)], bot.person(3)
+    offers = []
+    for person in loud:
+        await person.send_text("/buy_subscription")
+        offers.append(await bot.offered(person, "200 ₽"))
+    bot.yookassa.fault("payments.create", times=100, hang=True)
+    async with asyncio.TaskGroup() as group:
+        presses = [
+            group.create_task(person.press(offer.id, "200 ₽", at_once=True))
+            for person, offer in zip(loud, offers, strict=True)
+            for _ in range(40)
+        ]
+        await bot.yookassa.wait_for(lambda: bot.yookassa.called("payments.create"))
+        for _ in range(3):
+            async with asyncio.timeout(4):
+                await quiet.send_text("/status")
+        async with asyncio.timeout(20):
+            answered = {await press for press in presses}
+    assert answered == {answer["id"] for answer in bot.telegram.answers}
+    assert {call.status for call in bot.telegram.called("update")} <= {200, 503}
 
 
-async def test_past_the_bound_of_waiting_orders_people_get_a_sentence(database_url: str, redis_url: str) -> None:
+@pytest.mark.settings(max_waiting_orders=1)
+async def test_past_the_bound_of_waiting_orders_people_get_a_sentence(bot: World) -> None:
     """One order waits for its picture; the next person's is declined, and nothing is debited."""
-    async with world(database_url, redis_url, max_waiting_orders=1) as bot:
-        release = asyncio.Event()
-        bot.telegram.fault("file", before=release.wait)
-        first, second = bot.person(1), bot.person(2)
-        await first.press((await bot.card(first)).id, "✅")
-        await bot.telegram.wait_for(lambda: bot.telegram.called("file"))
-        press = await second.press((await bot.card(second)).id, "✅")
-        assert any(a["id"] == press and "слишком много заказов" in a["text"] for a in bot.telegram.answers)
-        assert await bot.credits(second) == 10
-        release.set()
-        await bot.says(first, lambda message: message.photo)
+    release = asyncio.Event()
+    bot.telegram.fault("file", before=release.wait)
+    first, second = bot.person(1), bot.person(2)
+    await first.press((await bot.card(first)).id, "✅")
+    await bot.telegram.wait_for(lambda: bot.telegram.called("file"))
+    press = await second.press((await bot.card(second)).id, "✅")
+    assert any(a["id"] == press and "слишком много заказов" in a["text"] for a in bot.telegram.answers)
+    assert await bot.credits(second) == 10
+    release.set()
+    await bot.shown(first)
 
 
-async def test_a_429_pauses_the_whole_bot_and_results_go_first_after_it(database_url: str, redis_url: str) -> None:
+@pytest.mark.settings
+async def test_a_429_pauses_the_whole_bot_and_results_go_first_after_it(bot: World) -> None:
     """Telegram names a second: nothing is sent before it is over, and then the picture before what waited longer."""
-    async with world(database_url, redis_url) as bot:
-        person = bot.person(1)
-        bot.telegram.too_many("sendPhoto", 1)
-        await person.press((await bot.card(person)).id, "✅")
-        await bot.telegram.wait_for(lambda: bot.telegram.called("sendPhoto"))
-        await _until(bot.db, "SELECT count(*) FROM pauses WHERE until > now()")
-        others = [bot.person(number) for number in range(100, 130)]
-        for other in others:
-            await outbox.put(bot.db, other.id, OldAlert("1", "давно ждёт"))
-        await bot.db.execute("UPDATE outbox SET due_at = now() - interval '1 minute' WHERE kind = 'alert'")
-        await bot.says(person, lambda message: message.photo)
-        for other in others:
-            await bot.says(other, lambda message: "давно ждёт" in (message.text or ""))
-        sent = [call.route for call in bot.telegram.calls if call.route in ("sendPhoto", "sendMessage")]
-        again = [at for at, route in enumerate(sent) if route == "sendPhoto"][1]
-        assert len([route for route in sent[again:] if route == "sendMessage"]) > 10
+    person = bot.person(1)
+    bot.telegram.too_many("sendPhoto", 3)
+    await person.press((await bot.card(person)).id, "✅")
+    await bot.telegram.wait_for(lambda: bot.telegram.called("sendPhoto"))
+    await bot.until("SELECT count(*) FROM pauses WHERE until > now()")
+    others = [bot.person(number) for number in range(100, 130)]
+    for other in others:
+        await outbox.put(bot.db, other.id, OldAlert("1", "давно ждёт"))
+    await bot.db.execute("UPDATE outbox SET due_at = now() - interval '1 minute' WHERE kind = 'alert'")
+    await bot.shown(person)
+    for other in others:
+        await bot.told(other, "давно ждёт")
+    sent = [call.route for call in bot.telegram.calls if call.route in ("sendPhoto", "sendMessage")]
+    again = [at for at, route in enumerate(sent) if route == "sendPhoto"][1]
+    assert len([route for route in sent[again:] if route == "sendMessage"]) > 10
 
 
 async def test_a_chat_gets_one_message_at_a_time(database_url: str) -> None:
@@ -167,10 +162,3 @@ async def test_a_chat_gets_one_message_at_a_time(database_url: str) -> None:
     await db.execute("UPDATE pauses SET until = now()")
     assert sorted(message.chat_id for message in await outbox.claim(db, 8, 60, [], KINDS)) == [5, 6]
     await db.close()
-
-
-async def _until(db: "asyncpg.Connection[asyncpg.Record]", query: str) -> None:
-    """The bot's own commit is awaited: nothing outside the database tells of it."""
-    async with asyncio.timeout(10):
-        while not await db.fetchval(query):  # noqa: ASYNC110
-            await asyncio.sleep(0.02)

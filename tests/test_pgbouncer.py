@@ -83,7 +83,7 @@ async def _order(play: Stage, person: Person) -> None:
 
 async def _buy(play: Stage, person: Person) -> None:
     await play.yookassa.pay(await play.choose(person))
-    await play.says(person, lambda message: "добавлено 10 кредитов" in (message.text or ""), 30)
+    await play.told(person, "добавлено 10 кредитов", within_s=30)
 
 
 async def test_two_replicas_share_a_few_connections(database_url: str, redis_url: str, bouncer_url: str) -> None:
@@ -105,7 +105,7 @@ async def test_two_replicas_share_a_few_connections(database_url: str, redis_url
             await play.order(person)
         await one.kill()
         await play.let_leases_run_out()
-        await asyncio.gather(*(play.says(person, lambda m: "Готово" in (m.text or ""), 60) for person in late))
+        await asyncio.gather(*(play.told(person, "Готово", within_s=60) for person in late))
         used = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1"
         assert 0 < await play.pool.fetchval(used, "picture-bot") <= _CONNECTIONS
         through = await asyncpg.connect(bouncer_url, statement_cache_size=0)

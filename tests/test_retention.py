@@ -5,58 +5,47 @@ import asyncio
 import asyncpg
 
 from app.repo import generations, outbox
-from tests.world import services, serving, world
+from tests.world import World, services, serving, world
 
 
-async def test_finished_orders_are_wiped_and_sent_messages_removed_after_their_days(
-    database_url: str, redis_url: str
-) -> None:
+async def test_finished_orders_are_wiped_and_sent_messages_removed_after_their_days(bot: World) -> None:
     """Ninety days: on the ninetieth everything is there, a day later prompt, file ids and links are gone."""
-    async with world(database_url, redis_url) as bot:
-        person = bot.person()
-        await person.press((await bot.card(person, "Тайна")).id, "✅")
-        await bot.says(person, lambda message: (message.text or "").startswith("✅ Готово"))
-        kept = "SELECT prompt, source_file_id, result_url, result_file_id FROM generations"
-        for days, wiped in ((89, False), (91, True)):
-            await bot.db.execute(f"UPDATE generations SET finished_at = now() - interval '{days} days'")
-            await bot.db.execute(f"UPDATE outbox SET closed_at = now() - interval '{days} days'")
-            await generations.wipe(bot.db, 90, 1)
-            await outbox.purge(bot.db, 90, 1)
-            row = await bot.db.fetchrow(kept)
-            assert row is not None
-            assert all(value is None for value in row) is wiped
-            assert await bot.db.fetchval("SELECT count(*) FROM outbox") == (0 if wiped else 1)
-        assert await bot.db.fetchval("SELECT status FROM generations") == "delivered"
-        assert await bot.credits(person) == 8
-        # The audit looks for the picture owed to each ready order, and a delivered one needs none any more
-        await bot.audit()
+    person = bot.person()
+    await person.press((await bot.card(person, "Тайна")).id, "✅")
+    await bot.told(person, "✅ Готово")
+    kept = "SELECT prompt, source_file_id, result_url, result_file_id FROM generations"
+    for days, wiped in ((89, False), (91, True)):
+        await bot.db.execute(f"UPDATE generations SET finished_at = now() - interval '{days} days'")
+        await bot.db.execute(f"UPDATE outbox SET closed_at = now() - interval '{days} days'")
+        await generations.wipe(bot.db, 90, 1)
+        await outbox.purge(bot.db, 90, 1)
+        row = await bot.db.fetchrow(kept)
+        assert row is not None
+        assert all(value is None for value in row) is wiped
+        assert await bot.db.fetchval("SELECT count(*) FROM outbox") == (0 if wiped else 1)
+    assert await bot.db.fetchval("SELECT status FROM generations") == "delivered"
+    assert await bot.credits(person) == 8
+    # The audit looks for the picture owed to each ready order, and a delivered one needs none any more
 
 
-async def test_what_waits_for_somebody_who_blocks_the_bot_keeps_its_result_alone(
-    database_url: str, redis_url: str
-) -> None:
+async def test_what_waits_for_somebody_who_blocks_the_bot_keeps_its_result_alone(bot: World) -> None:
     """Their words are wiped in time, the picture still comes when they are back, and then nothing of it is kept."""
-    async with world(database_url, redis_url) as bot:
-        person = bot.person()
-        card = await bot.card(person, "Тайна")
-        person.block()
-        await person.press(card.id, "✅")
-        async with asyncio.timeout(10):
-            # The bot's own commit is awaited: nothing outside the database tells of it.
-            while not await bot.db.fetchval("SELECT count(*) FROM outbox WHERE due_at = 'infinity'"):  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
-        await bot.db.execute("UPDATE generations SET ready_at = now() - interval '91 days'")
-        assert await generations.wipe(bot.db, 90, 10) == 1
-        assert await generations.wipe(bot.db, 90, 10) == 0
-        assert await bot.db.fetchval("SELECT prompt FROM generations") is None
-        assert await bot.db.fetchval("SELECT source_file_id FROM generations") is None
-        person.unblock()
-        await bot.says(person, lambda message: message.photo and message.outgoing)
-        await bot.says(person, lambda message: (message.text or "").startswith("✅ Готово"))
-        await bot.db.execute("UPDATE generations SET finished_at = now() - interval '91 days'")
-        assert await generations.wipe(bot.db, 90, 10) == 1
-        assert await bot.db.fetchval("SELECT result_url FROM generations") is None
-        await bot.audit()
+    person = bot.person()
+    card = await bot.card(person, "Тайна")
+    person.block()
+    await person.press(card.id, "✅")
+    await bot.until("SELECT count(*) FROM outbox WHERE due_at = 'infinity'")
+    await bot.db.execute("UPDATE generations SET ready_at = now() - interval '91 days'")
+    assert await generations.wipe(bot.db, 90, 10) == 1
+    assert await generations.wipe(bot.db, 90, 10) == 0
+    assert await bot.db.fetchval("SELECT prompt FROM generations") is None
+    assert await bot.db.fetchval("SELECT source_file_id FROM generations") is None
+    person.unblock()
+    await bot.shown(person)
+    await bot.told(person, "✅ Готово")
+    await bot.db.execute("UPDATE generations SET finished_at = now() - interval '91 days'")
+    assert await generations.wipe(bot.db, 90, 10) == 1
+    assert await bot.db.fetchval("SELECT result_url FROM generations") is None
 
 
 async def test_a_long_backlog_is_removed_at_the_start_in_pieces(database_url: str, redis_url: str) -> None:
@@ -87,13 +76,12 @@ async def test_two_replicas_wipe_the_same_backlog_at_once(database_url: str, red
         assert await bot.db.fetchval("SELECT count(*) FROM generations WHERE prompt IS NOT NULL") == 0
 
 
-async def test_no_table_keeps_what_telegram_sent(database_url: str, redis_url: str) -> None:
+async def test_no_table_keeps_what_telegram_sent(bot: World) -> None:
     """Names, user names and raw updates are nowhere in the database."""
-    async with world(database_url, redis_url) as bot:
-        person = bot.telegram.person(78, "Неповторимое-Имя")
-        await person.send_text("Неповторимые слова без заказа")
-        await bot.says(person, lambda message: "/photo" in (message.text or ""))
-        tables = await bot.db.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-        for table in tables:
-            rows = await bot.db.fetch(f'SELECT t::text AS row FROM "{table["tablename"]}" AS t')
-            assert not [row for row in rows if "Неповторим" in row["row"]], table["tablename"]
+    person = bot.telegram.person(78, "Неповторимое-Имя")
+    await person.send_text("Неповторимые слова без заказа")
+    await bot.told(person, "/photo")
+    tables = await bot.db.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    for table in tables:
+        rows = await bot.db.fetch(f'SELECT t::text AS row FROM "{table["tablename"]}" AS t')
+        assert not [row for row in rows if "Неповторим" in row["row"]], table["tablename"]

@@ -158,6 +158,7 @@ class Stage(World):
     """The fake services, and as many bots between them as a test makes; `pool` survives a restart of PostgreSQL."""
 
     pool: "asyncpg.Pool[asyncpg.Record]"
+    patience_s = 30
     bots: list[Bot] = field(default_factory=list)
 
     def bot(self, **changes: Any) -> Bot:
@@ -192,9 +193,9 @@ class Stage(World):
         """The person orders as far as the card, with a prompt of their own."""
         return await super().card(person, prompt or f"Кот №{person.id}.", data)
 
-    async def order(self, person: Person) -> ChatMessage:
+    async def order(self, person: Person, prompt: str = "") -> ChatMessage:
         """The person presses «✅» on a card; the press is redelivered for as long as the bot is down."""
-        card = await self.card(person)
+        card = await self.card(person, prompt)
         await person.press(card.id, "✅", wait=False)
         return card
 
@@ -208,19 +209,19 @@ class Stage(World):
         assert found is not None
         return found
 
-    async def delivered(self, person: Person) -> None:
+    async def delivered(self, person: Person, balance: int = 8) -> None:
         """The person gets the picture, for one price and with one create call, however often a press came."""
-        await self.says(person, lambda message: "Готово" in (message.text or ""), 30)
+        await self.told(person, "Готово")
         await self.presses_answered(person)
-        assert [m for m in person.messages if m.outgoing and m.photo]
-        assert await self.credits(person) == 8
+        await super().delivered(person, balance)
         assert self.creates(person) == 1
 
-    async def refunded(self, person: Person) -> None:
-        """The person is told of a refund, and has what they had."""
-        await self.says(person, lambda message: "возвращ" in (message.text or ""), 30)
+    async def refunded(self, person: Person, balance: int = 10, after: int = 0) -> ChatMessage:
+        """The person is told of a refund, where a kill came between twice, and has what they had."""
+        message = await self.told(person, "возвращ", after=after)
         await self.presses_answered(person)
-        assert await self.credits(person) == 10
+        assert await self.credits(person) == balance
+        return message
 
     async def presses_answered(self, person: Person) -> None:
         """Waits until the bot has answered every press of the person: a redelivered one may come after its picture."""
@@ -230,12 +231,9 @@ class Stage(World):
 
         await self.telegram.wait_for(answered, 60)
 
-    async def until(self, sql: str, *arguments: Any, within_s: float = 20) -> None:
-        """Waits until the query's answer is true."""
-        async with asyncio.timeout(within_s):
-            # Nothing outside the database tells of a commit.
-            while not await self.pool.fetchval(sql, *arguments):  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+    async def value(self, sql: str, *arguments: Any) -> Any:
+        """The first value of the query's answer."""
+        return await self.pool.fetchval(sql, *arguments)
 
     @asynccontextmanager
     async def locked(self, person: Person) -> AsyncIterator[None]:
@@ -299,11 +297,6 @@ class Stage(World):
         await self.until(f"SELECT NOT EXISTS ({_OVERDUE})")
         async with self.pool.acquire() as conn:
             assert await audit.differences(conn) == []
-
-    async def credits(self, person: Person) -> int | None:
-        """The balance that the database holds."""
-        balance: int | None = await self.pool.fetchval("SELECT credits FROM users WHERE id = $1", person.id)
-        return balance
 
 
 @asynccontextmanager

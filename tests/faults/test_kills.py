@@ -200,7 +200,7 @@ async def test_killed_inside_the_yookassa_route(play: Stage, bot: Bot, person: S
     await restart(play, bot)
     for who in people:
         assert await play.yookassa.notify(payments[who.id]) == 200
-        await play.says(who, lambda message: "добавлено 10 кредитов" in (message.text or ""))
+        await play.told(who, "добавлено 10 кредитов")
         assert await play.credits(who) == 20
 
 
@@ -209,7 +209,7 @@ async def test_killed_while_yookassa_makes_a_payment(play: Stage, bot: Bot, pers
     unmade, unanswered = person(), person()
     for who, moment in ((unmade, "before"), (unanswered, "after")):
         await who.send_text("/buy_subscription")
-        offer = await play.says(who, lambda message: message.button("200 ₽"))
+        offer = await play.offered(who, "200 ₽")
         drop = moment == "before"
         here = play.reached(play.yookassa, "payments.create", moment, drop=drop)  # type: ignore[arg-type]
         await who.press(offer.id, "200 ₽", wait=False)
@@ -217,7 +217,7 @@ async def test_killed_while_yookassa_makes_a_payment(play: Stage, bot: Bot, pers
     await bot.kill()
     await restart(play, bot)
     for who in (unmade, unanswered):
-        await play.says(who, lambda message: message.button("Оплатить"), 30)
+        await play.offered(who, "Оплатить", within_s=30)
         made = [p for p in play.yookassa.payments.values() if p["metadata"]["user_id"] == str(who.id)]
         assert len(made) == 1
         assert await play.yookassa.pay(made[0]["id"]) == 200

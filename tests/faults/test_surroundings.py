@@ -129,7 +129,7 @@ async def test_postgres_down_for_a_while(play: Stage, bot: Bot, around: Surround
     assert await get(bot, "/healthz") == 200
     assert await get(bot, "/readyz") == 503
     await around.start_postgres()
-    await play.says(buyer, lambda message: "10 кредитов" in (message.text or ""), 60)
+    await play.told(buyer, "10 кредитов", within_s=60)
     assert await play.yookassa.notify(payment) == 200
     assert await play.credits(buyer) == 20
     # gen-api may not call back again: it is asked when the order's turn comes.

@@ -1,7 +1,6 @@
 """What outside services may answer, or not: an order is delivered or refunded once, and debited once."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -9,46 +8,19 @@ import pytest
 from yarl import URL
 
 from sandbox.people import Person
-from tests.world import World, world
+from tests.world import World
 
 ADMIN = 900
 HTML = "<html><body>Bad Gateway</body></html>"
 
-
-@pytest.fixture
-async def bot(database_url: str, redis_url: str) -> AsyncIterator[World]:
-    async with world(database_url, redis_url, generation_deadline_s=6, admin_ids=(ADMIN,)) as running:
-        running.person(ADMIN)
-        yield running
-        await running.audit()
+pytestmark = pytest.mark.settings(generation_deadline_s=6, admin_ids=(ADMIN,))
 
 
 async def ordered(bot: World) -> Person:
     """Somebody who has pressed «✅»."""
     person = bot.person()
-    await person.press((await bot.card(person)).id, "✅")
+    await bot.order(person)
     return person
-
-
-async def delivered(bot: World, person: Person) -> None:
-    """The picture is there, for one price."""
-    await bot.says(person, lambda message: message.photo or message.document, 20)
-    await bot.says(person, lambda message: "Готово" in (message.text or ""), 20)
-    assert await bot.credits(person) == 8
-
-
-async def refunded(bot: World, person: Person) -> None:
-    """The person is told once, and has what they had."""
-    await bot.says(person, lambda message: "возвращ" in (message.text or ""), 20)
-    assert len([m for m in person.messages if "возвращ" in (m.text or "")]) == 1
-    assert await bot.credits(person) == 10
-
-
-async def _until(bot: World, query: str) -> None:
-    """The bot's own commit is awaited: nothing outside the database tells of it."""
-    async with asyncio.timeout(10):
-        while not await bot.db.fetchval(query):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
 
 
 async def _until_logged(caplog: pytest.LogCaptureFixture, event: str) -> None:
@@ -70,7 +42,7 @@ async def test_create_with_an_unknown_outcome_is_never_sent_again(
     """Where gen-api had taken it, the callback brings number and picture; else the deadline gives the price back."""
     bot.gen_api.fault("create", handled=accepted, **fault)
     person = await ordered(bot)
-    await (delivered if accepted else refunded)(bot, person)
+    await (bot.delivered if accepted else bot.refunded)(person)
     assert len(bot.gen_api.called("create")) == 1
 
 
@@ -86,7 +58,7 @@ async def test_create_that_hangs_is_cut_off_and_never_sent_again(
     await _until_logged(caplog, "submit.unknown")
     assert await bot.db.fetchval("SELECT status FROM generations") == "submitting"
     assert await bot.gen_api.finish(min(bot.gen_api.orders)) == 200
-    await delivered(bot, person)
+    await bot.delivered(person)
     assert len(bot.gen_api.called("create")) == 1
 
 
@@ -94,7 +66,7 @@ async def test_create_that_hangs_is_cut_off_and_never_sent_again(
 async def test_create_refused_for_certain_is_refunded_at_once(bot: World, status: int) -> None:
     """One call, one refund, long before the deadline."""
     bot.gen_api.fault("create", status=status, body={"message": "no"})
-    await refunded(bot, await ordered(bot))
+    await bot.refunded(await ordered(bot))
     assert len(bot.gen_api.called("create")) == 1
     failure = "model_gone" if status == 404 else "refused"
     assert await bot.db.fetchval("SELECT failure FROM generations") == failure
@@ -104,7 +76,7 @@ async def test_create_refused_for_certain_is_refunded_at_once(bot: World, status
 async def test_create_not_accepted_for_certain_is_sent_again(bot: World, status: int) -> None:
     """The second call brings the picture."""
     bot.gen_api.fault("create", status=status, body=HTML)
-    await delivered(bot, await ordered(bot))
+    await bot.delivered(await ordered(bot))
     assert len(bot.gen_api.called("create")) == 2
 
 
@@ -113,9 +85,9 @@ async def test_create_without_a_connection_is_sent_again(bot: World) -> None:
     port = bot.gen_api.port
     await bot.gen_api.stop()
     person = await ordered(bot)
-    await _until(bot, "SELECT submitted_at IS NOT NULL AND status = 'queued' FROM generations")
+    await bot.until("SELECT submitted_at IS NOT NULL AND status = 'queued' FROM generations")
     await bot.gen_api.start(port)
-    await delivered(bot, person)
+    await bot.delivered(person)
 
 
 @pytest.mark.parametrize("times", [2, 50])
@@ -127,8 +99,8 @@ async def test_callbacks_many_times_over_are_one_picture(bot: World, times: int)
     for _ in ("before the delivery", "after it"):
         answers = await asyncio.gather(*(bot.gen_api.call_back(order_id) for _ in range(times)))
         assert set(answers) <= {200, 503}
-        await delivered(bot, person)
-        await _until(bot, "SELECT NOT EXISTS (SELECT FROM outbox WHERE status = 'pending')")
+        await bot.delivered(person)
+        await bot.until("SELECT NOT EXISTS (SELECT FROM outbox WHERE status = 'pending')")
     assert len([message for message in person.messages if message.outgoing and message.photo]) == 1
 
 
@@ -140,12 +112,12 @@ async def test_callback_before_the_answer_to_create_brings_the_picture(
     bot.gen_api.fault("create", after=arrived.wait)
     bot.gen_api.fault("result", before=accepted.wait)
     person = await ordered(bot)
-    await _until(bot, "SELECT status = 'ready' FROM generations")
+    await bot.until("SELECT status = 'ready' FROM generations")
     arrived.set()
     await _until_logged(caplog, "order.accepted")
     accepted.set()
-    await delivered(bot, person)
-    await _until(bot, "SELECT status = 'delivered' FROM generations")
+    await bot.delivered(person)
+    await bot.until("SELECT status = 'delivered' FROM generations")
 
 
 async def test_callback_after_the_refund_changes_nothing(bot: World) -> None:
@@ -153,7 +125,7 @@ async def test_callback_after_the_refund_changes_nothing(bot: World) -> None:
     bot.gen_api.auto = False
     person = await ordered(bot)
     await bot.gen_api.wait_for(lambda: bot.gen_api.orders)
-    await refunded(bot, person)
+    await bot.refunded(person)
     assert await bot.gen_api.finish(min(bot.gen_api.orders)) == 200
     assert await bot.db.fetchval("SELECT status FROM generations") == "failed"
     assert await bot.credits(person) == 10
@@ -167,7 +139,7 @@ async def test_a_forged_callback_writes_nothing_and_the_true_one_delivers(bot: W
     order = bot.gen_api.orders[min(bot.gen_api.orders)]
     true = URL(order.fields["callback_url"])
     forged = {"request_id": order.id, "status": "success", "result": ["https://example.com/forged.png"]}
-    await _until(bot, "SELECT status = 'processing' FROM generations")
+    await bot.until("SELECT status = 'processing' FROM generations")
     async with aiohttp.ClientSession() as client:
         for url in (true.with_query(None), true.update_query(proof="0" * 64), true.update_query(generation="x")):
             async with client.post(url, json=forged) as answer:
@@ -176,7 +148,7 @@ async def test_a_forged_callback_writes_nothing_and_the_true_one_delivers(bot: W
             assert await answer.json() == {"ok": False}
     assert await bot.db.fetchval("SELECT status = 'processing' AND result_url IS NULL FROM generations")
     assert await bot.gen_api.finish(order.id) == 200
-    await delivered(bot, person)
+    await bot.delivered(person)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +161,7 @@ async def test_a_picture_that_telegram_does_not_take_now_is_sent_again(bot: Worl
     else:
         bot.telegram.fault("sendPhoto", **fault)
     person = await ordered(bot)
-    await delivered(bot, person)
+    await bot.delivered(person)
     assert len([message for message in person.messages if message.outgoing and message.photo]) == 1
 
 
@@ -198,7 +170,7 @@ async def test_a_picture_that_telegram_refuses_goes_as_a_document(bot: World) ->
     body = {"ok": False, "error_code": 400, "description": "Bad Request: IMAGE_PROCESS_FAILED"}
     bot.telegram.fault("sendPhoto", status=400, body=body)
     person = await ordered(bot)
-    await delivered(bot, person)
+    await bot.delivered(person)
     assert [message for message in person.messages if message.outgoing and message.document]
 
 
@@ -210,8 +182,8 @@ async def test_a_picture_that_telegram_refuses_in_every_way_is_refunded_and_told
     body = {"ok": False, "error_code": status, "description": "no"}
     bot.telegram.fault("sendPhoto", status=status, body=body)
     bot.telegram.fault("sendDocument", status=status, body=body)
-    await refunded(bot, await ordered(bot))
-    await bot.says(bot.person(ADMIN), lambda message: "не принял картинку" in (message.text or ""))
+    await bot.refunded(await ordered(bot))
+    await bot.told(bot.person(ADMIN), "не принял картинку")
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -219,14 +191,14 @@ async def test_a_dead_link_is_asked_for_afresh_once(bot: World, times: int) -> N
     """A fresh one is fetched; where that is dead as well, the price goes back."""
     bot.gen_api.fault("result", times=times, status=404)
     person = await ordered(bot)
-    await (delivered if times == 1 else refunded)(bot, person)
+    await (bot.delivered if times == 1 else bot.refunded)(person)
     assert len(bot.gen_api.called("get")) == 1
 
 
 async def test_a_result_that_does_not_come_now_is_fetched_later(bot: World) -> None:
     """The store answers 500, then hands it out."""
     bot.gen_api.fault("result", status=500)
-    await delivered(bot, await ordered(bot))
+    await bot.delivered(await ordered(bot))
 
 
 async def test_a_success_without_a_picture_is_refunded(bot: World) -> None:
@@ -239,5 +211,5 @@ async def test_a_success_without_a_picture_is_refunded(bot: World) -> None:
         body = {"request_id": order.id, "status": "success", "result": []}
         async with client.post(order.fields["callback_url"], json=body) as answer:
             assert await answer.json() == {"ok": True}
-    await refunded(bot, person)
+    await bot.refunded(person)
     assert await bot.db.fetchval("SELECT failure FROM generations") == "provider"
