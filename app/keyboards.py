@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import batched
 
 from aiogram.filters.callback_data import CallbackData
-from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
+from aiogram.types import BotCommand, InlineKeyboardButton, InlineKeyboardMarkup
 from pydantic import Field
 
 from app.catalog import MODELS, PLANS, Plan
@@ -31,6 +31,11 @@ class PlanPress(CallbackData, prefix="plan"):
     """A press on a plan."""
 
     plan: str
+
+
+def menu(words: Words) -> list[BotCommand]:
+    """The commands beside the line that people write in."""
+    return [BotCommand(command=name, description=text) for name, text in words.commands._asdict().items()]
 
 
 def card(words: Words, card_id: str, models: Sequence[str], model: str, size: str) -> InlineKeyboardMarkup:

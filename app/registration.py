@@ -4,9 +4,8 @@ import asyncio
 
 import structlog
 from aiogram import Bot, Dispatcher
-from aiogram.types import BotCommand
 
-from app import paths, words
+from app import keyboards, paths, words
 from app.faults import TELEGRAM
 from app.gateways.port import Refused, Unavailable
 from app.gateways.yookassa import EVENTS, YooKassa
@@ -34,9 +33,9 @@ async def register_telegram(
             drop_pending_updates=False,
             max_connections=_CONNECTIONS,
         )
-        await bot.set_my_commands(
-            [BotCommand(command=name, description=text) for name, text in words.of(None).commands._asdict().items()]
-        )
+        await bot.set_my_commands(keyboards.menu(words.of("en")))
+        for code in words.READ_RUSSIAN:
+            await bot.set_my_commands(keyboards.menu(words.of("ru")), language_code=code)
         registered.set()
         log.info("telegram.registered", url=settings.telegram_webhook_url, bot=me.username)
 

@@ -37,7 +37,7 @@ class BotApi:
         self.people: dict[int, Person] = {}
         self.messages: dict[int, list[ChatMessage]] = defaultdict(list)
         self.presses: dict[str, Press] = {}
-        self.commands: list[dict[str, str]] = []
+        self.menus: dict[tuple[int | None, str], list[dict[str, str]]] = {}
         self.answers: list[dict[str, Any]] = []
         self.floods: dict[int | None, float] = {}
         self.ids = fresh_numbers()
@@ -95,8 +95,19 @@ class BotApi:
             raise BotApiError(400, "Bad Request: expected an Array of BotCommand")
         if len(commands) > 100:
             raise BotApiError(400, "Bad Request: BOT_COMMANDS_TOO_MUCH")
-        self.commands = [_command(command) for command in commands]
+        language = given.text("language_code")
+        if language and (len(language) != 2 or not language.isalpha() or not language.islower()):
+            raise BotApiError(400, "Bad Request: invalid language code specified")
+        self.menus[_scope(given), language] = [_command(command) for command in commands]
         return True
+
+    def commands(self, person: Person) -> list[dict[str, str]]:
+        """What that person's menu holds: a chat's own goes before the default, a language's before that of all."""
+        for scope in (person.id, None):
+            for language in (person.language.partition("-")[0], ""):
+                if found := self.menus.get((scope, language)):
+                    return found
+        return []
 
     # Sending
 
@@ -250,6 +261,17 @@ class BotApi:
         press.answer = press.answer or answer
         self.answers.append(answer)
         return True
+
+
+def _scope(given: Params) -> int | None:
+    """The chat that the commands are for; None for the default."""
+    scope = given.parsed("scope", "bot command scope") or {"type": "default"}
+    match scope:
+        case {"type": "default"}:
+            return None
+        case {"type": "chat", "chat_id": int(chat_id)}:
+            return chat_id
+    raise BotApiError(400, "Bad Request: can't parse BotCommandScope: unsupported type specified")
 
 
 def _command(command: Any) -> dict[str, str]:

@@ -98,7 +98,7 @@ class PageServer:
         return web.json_response(
             {
                 "bot": self._telegram.bot,
-                "commands": self._telegram.commands,
+                "commands": self._telegram.commands(person),
                 "people": [_person(known) for known in self._telegram.people.values()],
                 "action": person.action,
                 "messages": [_message(message) for message in person.messages],

@@ -51,10 +51,9 @@ class FakeTelegram(Server):
         """The bot as a user."""
         return self._api.bot
 
-    @property
-    def commands(self) -> list[dict[str, str]]:
-        """The menu that the bot has set."""
-        return self._api.commands
+    def commands(self, person: Person) -> list[dict[str, str]]:
+        """The menu that the bot has set for that person."""
+        return self._api.commands(person)
 
     @property
     def answers(self) -> list[dict[str, Any]]:

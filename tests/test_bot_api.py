@@ -38,6 +38,8 @@ def button(**fields: str) -> str:
         ("setMyCommands", {"commands": [{"command": "Big", "description": "x"}]}, "BOT_COMMAND_INVALID"),
         ("setMyCommands", {"commands": [{"command": "x", "description": "x" * 257}]}, "must not exceed 256"),
         ("setMyCommands", {"commands": [{"command": "x", "description": "x"}] * 101}, "BOT_COMMANDS_TOO_MUCH"),
+        ("setMyCommands", {"commands": [], "language_code": "english"}, "invalid language code"),
+        ("setMyCommands", {"commands": [], "scope": {"type": "none"}}, "can't parse BotCommandScope"),
     ],
 )
 async def test_what_telegram_refuses_is_refused(

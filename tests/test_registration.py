@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from app import words
 from app.gateways.port import Refused
 from app.gateways.yookassa import EVENTS, YooKassa
 from app.registration import bring_up_to_date
@@ -65,6 +66,20 @@ async def test_the_bot_registers_at_start_and_tries_again_while_yookassa_is_away
         async with world(database_url, redis_url, **changes) as bot:
             url = bot.settings.yookassa_webhook_url
             await around.yookassa.wait_for(lambda: _there(around.yookassa) == {(event, url) for event in EVENTS})
+
+
+async def test_the_menu_is_in_english_and_in_russian_for_everybody_who_reads_it(
+    database_url: str, redis_url: str
+) -> None:
+    """Telegram picks by the language of the person's app."""
+    async with world(database_url, redis_url) as bot:
+        await bot.telegram.wait_for(lambda: len(bot.telegram.called("setMyCommands")) == 1 + len(words.READ_RUSSIAN))
+        for number, code in enumerate(("en", "de", "pt-br", *words.READ_RUSSIAN), 1):
+            menu = {
+                line["command"]: line["description"]
+                for line in bot.telegram.commands(bot.telegram.person(number, code, code))
+            }
+            assert menu == words.of(words.language_of(code)).commands._asdict()
 
 
 async def test_without_a_token_nobody_asks(database_url: str, redis_url: str) -> None:

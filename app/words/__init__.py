@@ -27,13 +27,14 @@ _LANGUAGES: Mapping[str, Words] = {"ru": Russian(), "en": English()}
 COMMANDS = Commands._fields
 """The commands of the menu, in its order."""
 
-_READ_RUSSIAN = frozenset({"ru", "be", "uk", "kk", "ky", "uz", "tg", "tk", "hy", "az"})
+READ_RUSSIAN = ("ru", "be", "uk", "kk", "ky", "uz", "tg", "tk", "hy", "az")
+"""Codes of the languages whose speakers get Russian words."""
 
 
 def language_of(language_code: str | None) -> Language:
     """The language for somebody whose Telegram speaks `language_code` ("pt-br"; None where it does not say)."""
     spoken = (language_code or "ru").partition("-")[0].lower()
-    return "ru" if spoken in _READ_RUSSIAN else "en"
+    return "ru" if spoken in READ_RUSSIAN else "en"
 
 
 def of(language: str | None) -> Words:

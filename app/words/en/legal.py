@@ -9,7 +9,7 @@ from app.words.legal import Legal, Seller
 _MONEY_BACK = (
     "A payment can be refunded in full or in part. The money goes back the way it was paid. With it the credits of "
     "that payment leave your balance — the same share, rounded in your favour and as far as the balance goes; what is "
-    "missing is noted. A full refund ends the subscription of that payment."
+    "missing is taken from credits that come later. A full refund ends the subscription of that payment."
 )
 
 
