@@ -1,13 +1,14 @@
 """/terms, /privacy, /support, /paysupport: true of this software, and in the seller's name."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import pytest
 
 from app import words
+from app.shelf import KEPT_S
 from app.words import Words
 from app.words.legal import Seller
-from tests.world import World, world
+from tests.world import World
 
 SELLER = Seller("ИП Иванов <И. И.>", "500100732259", "help@bot.example", "https://bot.example/terms", "")
 NOBODY = Seller("", "", "", "", "")
@@ -15,20 +16,13 @@ LANGUAGES = [words.of("ru"), words.of("en")]
 TELEGRAM_TEXT_LIMIT = 4096
 
 
-@pytest.fixture
-async def bot(database_url: str, redis_url: str) -> AsyncIterator[World]:
-    """A bot whose operator has named himself."""
-    named = {
-        "seller_name": "ИП Иванов <И. И.>",
-        "seller_inn": "500100732259",
-        "support_contact": "help@bot.example",
-        "terms_url": "https://bot.example/terms",
-        "retention_days": 31,
-    }
-    async with world(database_url, redis_url, **named) as running:
-        yield running
-
-
+@pytest.mark.settings(
+    seller_name="ИП Иванов <И. И.>",
+    seller_inn="500100732259",
+    support_contact="help@bot.example",
+    terms_url="https://bot.example/terms",
+    retention_days=31,
+)
 @pytest.mark.parametrize(
     ("command", "holds"),
     [
@@ -42,7 +36,7 @@ async def test_a_command_answers_in_the_name_of_the_seller(bot: World, command: 
     """What the operator wrote is shown as he wrote it."""
     person = bot.person()
     await person.send_text(command)
-    said = await bot.says(person, lambda message: "ИП Иванов <И. И.>" in (message.text or ""))
+    said = await bot.told(person, "ИП Иванов <И. И.>")
     assert "ИНН 500100732259" in (said.text or "")
     assert [part for part in holds if part not in (said.text or "")] == []
 
@@ -78,3 +72,8 @@ def test_what_the_operator_wrote_is_escaped(said: Words, text: Callable[[Words, 
 def test_the_retention_is_the_one_that_is_set(days: int, russian: str, english: str) -> None:
     assert russian in words.of("ru").privacy(NOBODY, days)
     assert english in words.of("en").privacy(NOBODY, days)
+
+
+def test_what_was_begun_and_not_ordered_is_kept_for_as_long_as_it_says() -> None:
+    assert f"{KEPT_S // 86400} дней" in words.of("ru").privacy(NOBODY, 90)
+    assert f"{KEPT_S // 86400} days" in words.of("en").privacy(NOBODY, 90)
