@@ -101,7 +101,14 @@ class Metrics:
         )
         self.ledger_differences = Gauge(
             "bot_ledger_differences",
-            "Contradictions that the audit found: balances that are not the sum of their ledger, and the like",
+            "Contradictions that the audit found: balances that are not the sum of their ledger, and the like;"
+            " not a number until everybody's books were read once",
+            registry=registry,
+        )
+        self.audit_age_seconds = Gauge(
+            "bot_audit_age_seconds",
+            "Since the audit last came to the end of its part: entries (what is new), people (everybody)",
+            ("part",),
             registry=registry,
         )
         self.pool_connections = Gauge(

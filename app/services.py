@@ -107,7 +107,7 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
         register_telegram(bot, dispatcher, settings, secret, registered),
         register_yookassa(kassa, settings),
         wipe_old(pool, settings.retention_days),
-        audit_ledger(pool, metrics),
+        audit_ledger(pool),
     )
     tick = settings.worker_tick_s
     workers: Sequence[Worker[Any]] = (

@@ -11,7 +11,12 @@ FROM (
     UNION ALL
     SELECT 'orders', deadline_at
     FROM generations
-    WHERE status IN ('queued', 'submitting', 'processing') AND deadline_at < now() - interval '5 minutes'
+    WHERE status IN ('queued', 'submitting') AND deadline_at < now() - interval '5 minutes'
+    UNION ALL
+    -- Apart from those above: each has a partial index of its own.
+    SELECT 'orders', deadline_at
+    FROM generations
+    WHERE status = 'processing' AND deadline_at < now() - interval '5 minutes'
     UNION ALL
     SELECT 'pictures without a message', ready_at
     FROM generations

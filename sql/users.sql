@@ -27,3 +27,14 @@ SELECT credits FROM users WHERE id = $1;
 -- name: forget
 -- Notes the wish to be forgotten; what is still being worked on is wiped once it is finished.
 UPDATE users SET forget_before = now() WHERE id = $1;
+
+-- name: settle_forgotten
+-- Ends a wish to be forgotten that nothing is left of, so that it is not looked after for ever; refuses (no row) one
+-- younger than a day, as an order may be under way.
+UPDATE users SET forget_before = NULL
+WHERE forget_before < now() - interval '1 day'
+  AND NOT EXISTS (
+    SELECT FROM generations
+    WHERE user_id = users.id AND created_at < users.forget_before
+      AND (finished_at IS NULL OR prompt IS NOT NULL OR source_file_id IS NOT NULL OR result_url IS NOT NULL))
+RETURNING id;

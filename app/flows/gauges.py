@@ -1,6 +1,7 @@
 """The gauges of `/metrics` that are read when somebody asks: what waits in PostgreSQL, and the pool."""
 
 import asyncio
+import math
 import time
 
 import structlog
@@ -51,11 +52,22 @@ class Gauges:
     def _show(self, found: list[gauges.Gauge]) -> None:
         metrics = self._metrics
         metrics.database_up.set(bool(found))
-        for gauge in (metrics.queue_items, metrics.queue_oldest_seconds, metrics.breaker_open):
+        for gauge in (
+            metrics.queue_items,
+            metrics.queue_oldest_seconds,
+            metrics.breaker_open,
+            metrics.audit_age_seconds,
+        ):
             gauge.clear()
+        metrics.ledger_differences.set(math.nan)
         for one in found:
-            if one.kind == "breaker":
-                metrics.breaker_open.labels(one.name).set(one.items)
-            else:
-                metrics.queue_items.labels(one.name).set(one.items)
-                metrics.queue_oldest_seconds.labels(one.name).set(one.oldest_s)
+            match one.kind:
+                case "breaker":
+                    metrics.breaker_open.labels(one.name).set(one.items)
+                case "audit":
+                    metrics.audit_age_seconds.labels(one.name).set(one.oldest_s)
+                case "differences":
+                    metrics.ledger_differences.set(one.items)
+                case _:
+                    metrics.queue_items.labels(one.name).set(one.items)
+                    metrics.queue_oldest_seconds.labels(one.name).set(one.oldest_s)

@@ -10,7 +10,10 @@ _READ = query("gauges.read")
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """A queue (`kind` "queue": `items` waiting, the oldest `oldest_s` seconds old) or a breaker ("breaker": 1 open)."""
+    """A queue (`kind` "queue": `items` waiting, the oldest `oldest_s` seconds old), a breaker ("breaker": 1 open),
+
+    a part of the audit ("audit": its last end was `oldest_s` seconds ago), or what it found ("differences").
+    """
 
     kind: str
     name: str
@@ -19,5 +22,5 @@ class Gauge:
 
 
 async def read(conn: Connection) -> list[Gauge]:
-    """Every queue and every breaker, in one round trip."""
+    """Every queue and every breaker, and how the audit stands, in one round trip."""
     return [Gauge(**row) for row in await conn.fetch(_READ)]

@@ -10,6 +10,7 @@ _TOUCH = query("users.touch")
 _LOCK = query("users.lock")
 _BALANCE = query("users.balance")
 _FORGET = query("users.forget")
+_SETTLE_FORGOTTEN = query("users.settle_forgotten")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +42,8 @@ async def balance(conn: Connection, user_id: int) -> int:
 async def forget(conn: Connection, user_id: int) -> None:
     """Notes that what the person ordered so far is to be wiped once it is finished."""
     await conn.execute(_FORGET, user_id)
+
+
+async def settle_forgotten(conn: Connection) -> int:
+    """Ends the wishes to be forgotten that nothing is left of; how many."""
+    return len(await conn.fetch(_SETTLE_FORGOTTEN))

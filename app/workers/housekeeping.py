@@ -1,38 +1,35 @@
-"""What is done every hour, whoever does or does not write to the bot."""
+"""What is done now and then, whoever does or does not write to the bot."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
 
-from app.db import connection, slow_transaction
+from app.db import connection
 from app.faults import POSTGRES
-from app.metrics import Metrics
-from app.repo import audit, generations, outbox
+from app.flows.audit import PARTS, prove
+from app.repo import generations, outbox, users
 from app.repo.records import Connection, Pool
 
 log = structlog.get_logger()
 
 _RETENTION_EVERY_S = 3600
-_AUDIT_EVERY_S = 3600
+_AUDIT_LOOK_EVERY_S = 15
 
 _AT_ONCE = 1000
 """Rows that one statement removes: it and its locks are over long before a person's request gives up."""
 
 
-async def audit_ledger(pool: Pool, metrics: Metrics) -> None:
-    """Compares every balance with its ledger, every hour: it reads the whole ledger, too much for each scrape."""
+async def audit_ledger(pool: Pool) -> None:
+    """Goes on with each part of the audit whose turn it is; what it has found is in the database, for every replica."""
     while True:
         try:
-            async with slow_transaction(pool, audit.PATIENCE_S) as conn:
-                wrong = await audit.differences(conn)
+            for part in PARTS:
+                while await prove(pool, part):
+                    pass
         except POSTGRES as error:
             log.warning("audit.failed", error=repr(error))
-        else:
-            metrics.ledger_differences.set(len(wrong))
-            if wrong:
-                log.error("audit.differs", differences=len(wrong), user_id=wrong[0].user_id)
-        await asyncio.sleep(_AUDIT_EVERY_S)
+        await asyncio.sleep(_AUDIT_LOOK_EVERY_S)
 
 
 async def wipe_old(pool: Pool, retention_days: int) -> None:
@@ -41,6 +38,8 @@ async def wipe_old(pool: Pool, retention_days: int) -> None:
         try:
             for remove in (generations.wipe, outbox.purge):
                 await _remove_all(pool, remove, retention_days)
+            async with connection(pool) as conn:
+                await users.settle_forgotten(conn)
         except POSTGRES as error:
             log.warning("retention.failed", error=repr(error))
         await asyncio.sleep(_RETENTION_EVERY_S)
