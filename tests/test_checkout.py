@@ -1,7 +1,6 @@
 """A press on a plan, the link it gives, and how often YooKassa is asked about it."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
@@ -12,23 +11,16 @@ from app.flows.purchases.checkout import PATIENCE_S, Outcome
 from app.gateways.yookassa import YooKassa
 from app.metrics import Metrics
 from app.repo import payments
-from tests.world import World, world
-
-
-@pytest.fixture
-async def bot(database_url: str, redis_url: str) -> AsyncIterator[World]:
-    async with world(database_url, redis_url) as running:
-        yield running
-        await running.audit()
+from tests.world import World
 
 
 async def test_ten_presses_at_once_make_one_payment(bot: World) -> None:
     """Each repeats the same key and body."""
     person = bot.person()
     await person.send_text("/buy_subscription")
-    offer = await bot.says(person, lambda message: message.button("200 ₽"))
+    offer = await bot.offered(person, "200 ₽")
     await asyncio.gather(*(person.press(offer.id, "200 ₽", at_once=True) for _ in range(10)))
-    await bot.says(person, lambda message: message.button("Оплатить"))
+    await bot.offered(person, "Оплатить")
     assert len(bot.yookassa.payments) == 1
     assert await bot.db.fetchval("SELECT count(*) FROM payments") == 1
 
@@ -60,10 +52,10 @@ async def test_a_press_is_answered_while_yookassa_hangs(bot: World, monkeypatch:
     person = bot.person()
     hang = bot.yookassa.fault("payments.create", hang=True)
     await person.send_text("/buy_subscription")
-    offer = await bot.says(person, lambda message: message.button("200 ₽"))
+    offer = await bot.offered(person, "200 ₽")
     async with asyncio.timeout(5):  # the client's own deadline is 8 s
         await person.press(offer.id, "200 ₽")
-        await bot.says(person, lambda message: "второго платежа не будет" in (message.text or ""))
+        await bot.told(person, "второго платежа не будет")
     assert hang.times == 0
 
 
@@ -75,7 +67,7 @@ async def test_presses_that_wait_for_one_another_are_each_answered_in_time(
     person = bot.person()
     bot.yookassa.fault("payments.create", times=5, hang=True)
     await person.send_text("/buy_subscription")
-    offer = await bot.says(person, lambda message: message.button("200 ₽"))
+    offer = await bot.offered(person, "200 ₽")
     async with asyncio.timeout(2.5):  # 5 s, one patience after the other
         prices = ("200 ₽", "500 ₽", "1000 ₽", "200 ₽", "500 ₽")
         await asyncio.gather(*(person.press(offer.id, price, at_once=True) for price in prices))
@@ -102,7 +94,7 @@ async def test_an_old_link_that_expired_gives_way_to_a_new_payment(bot: World) -
     await bot.yookassa.cancel(first)
     await bot.db.execute("UPDATE payments SET linked_at = now() - interval '55 minutes'")
     await person.send_text("/buy_subscription")
-    offer = await bot.says(person, lambda message: message.button("200 ₽"))
+    offer = await bot.offered(person, "200 ₽")
     await person.press(offer.id, "200 ₽")
     second = next(key for key in bot.yookassa.payments if key != first)
     rows = await bot.db.fetch("SELECT provider_id, status FROM payments")

@@ -22,10 +22,6 @@ LARGE = "20 МБ"
 FILE = {"file_id": "a-file", "file_unique_id": "u"}
 
 
-async def _says(bot: World, sentence: str, after: int = 0) -> None:
-    await bot.says(bot.person(), lambda message: message.id > after and sentence in (message.text or ""))
-
-
 async def _goes_on(bot: World) -> None:
     """A good picture with a description still leads to a card, and nothing was ordered or debited."""
     person = bot.person()
@@ -72,7 +68,7 @@ async def test_what_an_update_shows_to_be_unfit_is_refused_before_the_card(bot: 
     message, sentence = REFUSED[what]
     await bot.person().send_text("/photo")
     await bot.person().send_raw(dict(message))
-    await _says(bot, sentence)
+    await bot.told(bot.person(), sentence)
     await _goes_on(bot)
 
 
@@ -82,7 +78,7 @@ async def test_a_caption_that_is_too_long_keeps_its_picture(bot: World, length: 
     person = bot.person()
     await person.send_text("/photo")
     await person.send_photo(photograph(), caption="к" * length)
-    await _says(bot, "слишком длинное")
+    await bot.told(bot.person(), "слишком длинное")
     await person.send_text("Кот")
     card = await bot.offered(person, "✅")
     assert "Кот" in (card.text or "")
@@ -94,7 +90,7 @@ async def test_a_blank_caption_is_as_good_as_none(bot: World) -> None:
     person = bot.person()
     await person.send_text("/photo")
     await person.send_photo(photograph(), caption="  \n ")
-    await _says(bot, "опишите словами")
+    await bot.told(bot.person(), "опишите словами")
     await person.send_text("Кот")
     await bot.offered(person, "✅")
 
@@ -169,7 +165,7 @@ async def test_photo_in_the_middle_of_photo_begins_anew(bot: World) -> None:
     await person.send_photo(photograph())
     await person.send_text("/photo")
     await person.send_text("Кот")
-    await _says(bot, "Теперь пришлите картинку")
+    await bot.told(bot.person(), "Теперь пришлите картинку")
     await person.send_photo(photograph())
     await bot.offered(person, "✅")
     assert await bot.credits(person) == 10
@@ -191,14 +187,14 @@ async def test_picture_and_description_come_in_any_order(bot: World, order: str)
     await person.send_text("/photo")
     if order == "text first":
         await person.send_text("Кот")
-        await _says(bot, "Теперь пришлите картинку")
+        await bot.told(bot.person(), "Теперь пришлите картинку")
         await person.send_photo(photograph())
     else:
         if order == "file first":
             await person.send_document(photograph(), "cat.jpg", "image/jpeg")
         else:
             await person.send_photo(photograph())
-        await _says(bot, "опишите словами")
+        await bot.told(bot.person(), "опишите словами")
         await person.send_text("Кот")
     await bot.offered(person, "✅")
 
@@ -254,7 +250,7 @@ async def test_too_few_credits_leave_the_card_usable(bot: World) -> None:
         await person.press((await bot.card(person, f"Кот {number}")).id, "✅")
     assert await bot.credits(person) == 0
     card = await bot.order(person, "Шестой кот")
-    await _says(bot, "/buy_subscription", card.id)
+    await bot.told(bot.person(), "/buy_subscription", after=card.id)
     assert await bot.credits(person) == 0
     payment = await bot.choose(person)
     await bot.yookassa.pay(payment)
@@ -268,10 +264,10 @@ async def test_cancel_leaves_what_was_begun_and_says_when_nothing_was(bot: World
     """A cancelled card orders nothing."""
     person = bot.person()
     await person.send_text("/cancel")
-    await _says(bot, "Отменять нечего")
+    await bot.told(bot.person(), "Отменять нечего")
     card = await bot.card(person)
     await person.send_text("/cancel")
-    await _says(bot, "Отменено", card.id)
+    await bot.told(bot.person(), "Отменено", after=card.id)
     assert "устарела" in await _answer(bot, await person.press(card.id, "✅"))
     assert await bot.credits(person) == 10
     await bot.card(person, "Новый кот")
@@ -342,7 +338,7 @@ async def test_forget_wipes_what_was_ordered_and_keeps_the_ledger(bot: World) ->
     await bot.order(person, "Тайна")
     await bot.told(person, "✅ Готово")
     await person.send_text("/forget")
-    await _says(bot, "удалены")
+    await bot.told(bot.person(), "удалены")
     row = await bot.db.fetchrow("SELECT prompt, source_file_id, result_url, result_file_id FROM generations")
     assert row is not None
     assert tuple(row) == (None,) * 4

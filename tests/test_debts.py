@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,16 +12,9 @@ from app.db import transaction
 from app.repo import credits, users
 from app.repo.credits import AlreadyBooked, Reason
 from sandbox.people import Person
-from tests.world import World, world
+from tests.world import World
 
 _ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture
-async def bot(database_url: str, redis_url: str) -> AsyncIterator[World]:
-    async with world(database_url, redis_url) as running:
-        yield running
-        await running.audit()
 
 
 async def spend(bot: World, person: Person, amount: int, status: str = "delivered") -> None:
@@ -72,9 +64,9 @@ async def test_a_later_purchase_pays_what_a_refund_was_short_of(bot: World) -> N
     await bot.yookassa.pay(await bot.choose(person, "500 ₽"))
     assert await bot.credits(person) == 20
     assert await owed(bot, person) == [(10, 0)]
-    told = await bot.says(person, lambda message: "Удержано 5 кредитов" in (message.text or ""))
+    told = await bot.told(person, "Удержано 5 кредитов")
     assert "На балансе 20 кредитов" in (told.text or "")
-    succeeded = await bot.says(person, lambda message: "добавлено 25 кредитов" in (message.text or ""))
+    succeeded = await bot.told(person, "добавлено 25 кредитов")
     assert "Теперь у вас 20 кредитов" in (succeeded.text or "")
 
 
@@ -87,8 +79,8 @@ async def test_an_orders_refund_pays_it_too_and_as_far_as_it_goes(bot: World) ->
     await spend(bot, person, 2, status="queued")
     await bot.yookassa.refund(payment)
     assert await owed(bot, person) == [(5, 5)]
-    await bot.says(person, lambda message: "возвращ" in (message.text or ""))
-    told = await bot.says(person, lambda message: "Удержано 2 кредита" in (message.text or ""))
+    await bot.told(person, "возвращ")
+    told = await bot.told(person, "Удержано 2 кредита")
     assert "Осталось удержать 3 кредита" in (told.text or "")
     assert await bot.credits(person) == 0
     assert await owed(bot, person) == [(7, 3)]

@@ -2,23 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import pytest
 
 from app.flows.purchases.turns import Turns
-from tests.world import World, world
+from tests.world import World
 
 READ_S = 0.5
-
-
-@pytest.fixture
-async def bot(database_url: str, redis_url: str) -> AsyncIterator[World]:
-    async with world(database_url, redis_url) as running:
-        yield running
-        await running.audit()
 
 
 async def flood(bot: World, payments: list[str], each: int) -> list[int]:
@@ -52,29 +44,26 @@ async def test_forged_notifications_of_one_payment_are_a_few_reads_and_hold_up_n
     assert len(bot.yookassa.called("payments.get")) <= 10
 
 
-async def test_forged_notifications_of_many_payments_hold_up_neither_a_checkout_nor_a_poll(
-    database_url: str, redis_url: str
-) -> None:
+@pytest.mark.settings(payment_poll_after_s=0.5)
+async def test_forged_notifications_of_many_payments_hold_up_neither_a_checkout_nor_a_poll(bot: World) -> None:
     """Ten each of forty payments: what no thread is free for is to be sent again; a paid one is found meanwhile."""
-    async with world(database_url, redis_url, payment_poll_after_s=0.5) as bot:
-        paid, person = await bot.choose(bot.person(1)), bot.person(1)
-        await bot.db.execute("UPDATE payments SET poll_at = 'infinity'")
-        known = [await bot.choose(bot.person(100 + number)) for number in range(40)]
-        await bot.db.execute("UPDATE payments SET poll_at = 'infinity' WHERE provider_id <> $1", paid)
-        await slow_reads(bot)
-        flooding = asyncio.create_task(flood(bot, known, 10))
-        await bot.yookassa.wait_for(lambda: bot.yookassa.called("payments.get"))
-        started = time.monotonic()
-        await bot.choose(bot.person(2))
-        assert time.monotonic() - started < 5
-        bot.yookassa.misdeliver("lost")
-        await bot.yookassa.pay(paid)
-        await bot.db.execute("UPDATE payments SET poll_at = now() WHERE provider_id = $1", paid)
-        await bot.says(person, lambda message: "добавлено 10 кредитов" in (message.text or ""), within_s=4)
-        statuses = await flooding
-        assert set(statuses) <= {200, 503}
-        assert statuses.count(503) >= 10, "whatever the number of payments, so many reads wait and no more"
-        await bot.audit()
+    paid, person = await bot.choose(bot.person(1)), bot.person(1)
+    await bot.db.execute("UPDATE payments SET poll_at = 'infinity'")
+    known = [await bot.choose(bot.person(100 + number)) for number in range(40)]
+    await bot.db.execute("UPDATE payments SET poll_at = 'infinity' WHERE provider_id <> $1", paid)
+    await slow_reads(bot)
+    flooding = asyncio.create_task(flood(bot, known, 10))
+    await bot.yookassa.wait_for(lambda: bot.yookassa.called("payments.get"))
+    started = time.monotonic()
+    await bot.choose(bot.person(2))
+    assert time.monotonic() - started < 5
+    bot.yookassa.misdeliver("lost")
+    await bot.yookassa.pay(paid)
+    await bot.db.execute("UPDATE payments SET poll_at = now() WHERE provider_id = $1", paid)
+    await bot.told(person, "добавлено 10 кредитов", within_s=4)
+    statuses = await flooding
+    assert set(statuses) <= {200, 503}
+    assert statuses.count(503) >= 10, "whatever the number of payments, so many reads wait and no more"
 
 
 async def test_who_comes_while_a_run_is_under_way_is_answered_by_a_later_one() -> None:

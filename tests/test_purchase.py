@@ -3,7 +3,6 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
@@ -14,13 +13,6 @@ from tests.threads import end_of_threads
 from tests.world import World, world
 
 
-@pytest.fixture
-async def bot(database_url: str, redis_url: str) -> AsyncIterator[World]:
-    async with world(database_url, redis_url) as running:
-        yield running
-        await running.audit()
-
-
 async def test_a_paid_plan_adds_its_credits_once_and_thirty_days(bot: World) -> None:
     """Fifty notifications at once credit once; /status names the last day."""
     person = bot.person()
@@ -28,12 +20,12 @@ async def test_a_paid_plan_adds_its_credits_once_and_thirty_days(bot: World) -> 
     await bot.yookassa.pay(payment)
     statuses = await asyncio.gather(*(bot.yookassa.notify(payment) for _ in range(50)))
     assert set(statuses) <= {200, 503}
-    await bot.says(person, lambda message: "добавлено 25 кредитов" in (message.text or ""))
+    await bot.told(person, "добавлено 25 кредитов")
     assert await bot.credits(person) == 35
     await person.send_text("/status")
-    await bot.says(person, lambda message: "действует по" in (message.text or ""))
+    await bot.told(person, "действует по")
     await person.send_text("/start success")
-    await bot.says(person, lambda message: "Оплата прошла, кредиты" in (message.text or ""))
+    await bot.told(person, "Оплата прошла, кредиты")
 
 
 async def test_the_same_plan_gives_the_same_link(bot: World) -> None:
@@ -49,22 +41,22 @@ async def test_a_lost_create_answer_is_repeated_under_the_same_key(bot: World) -
     person = bot.person()
     bot.yookassa.fault("payments.create", drop=True, handled=True)
     await person.send_text("/buy_subscription")
-    offer = await bot.says(person, lambda message: message.button("200 ₽"))
+    offer = await bot.offered(person, "200 ₽")
     await person.press(offer.id, "200 ₽")
-    await bot.says(person, lambda message: "второго платежа не будет" in (message.text or ""))
+    await bot.told(person, "второго платежа не будет")
     await bot.choose(person)
     assert len(bot.yookassa.payments) == 1
 
 
-async def test_a_lost_notification_is_made_up_for(database_url: str, redis_url: str) -> None:
+@pytest.mark.settings(payment_poll_after_s=0.3)
+async def test_a_lost_notification_is_made_up_for(bot: World) -> None:
     """The reconcile worker asks."""
-    async with world(database_url, redis_url, payment_poll_after_s=0.3) as bot:
-        person = bot.person()
-        payment = await bot.choose(person)
-        bot.yookassa.misdeliver("lost")
-        await bot.yookassa.pay(payment)
-        await bot.says(person, lambda message: "добавлено 10 кредитов" in (message.text or ""))
-        assert await bot.credits(person) == 20
+    person = bot.person()
+    payment = await bot.choose(person)
+    bot.yookassa.misdeliver("lost")
+    await bot.yookassa.pay(payment)
+    await bot.told(person, "добавлено 10 кредитов")
+    assert await bot.credits(person) == 20
 
 
 async def test_notifications_of_nothing_of_ours_create_nothing(bot: World) -> None:
@@ -111,7 +103,7 @@ async def test_a_cancelled_payment_is_told_once(bot: World) -> None:
     payment = await bot.choose(person)
     await bot.yookassa.cancel(payment)
     await bot.yookassa.notify(payment)
-    message = await bot.says(person, lambda message: "Деньги не списаны" in (message.text or ""))
+    message = await bot.told(person, "Деньги не списаны")
     assert message.button("Купить")
     assert len([m for m in person.messages if "Деньги не списаны" in (m.text or "")]) == 1
 
@@ -137,7 +129,7 @@ async def test_refunds_take_their_share_and_never_more_than_there_is(bot: World)
     assert row is not None
     assert tuple(row) == ("refunded", 5, 5)
     await person.send_text("/status")
-    await bot.says(person, lambda message: "Активной подписки нет" in (message.text or ""))
+    await bot.told(person, "Активной подписки нет")
 
 
 async def test_a_payment_whose_metadata_names_another_user_changes_nothing(bot: World) -> None:
@@ -170,17 +162,17 @@ async def test_what_comes_after_the_end_of_a_purchase_is_answered_and_changes_no
     assert await bot.db.fetchval("SELECT status FROM payments") == "canceled"
 
 
-async def test_a_link_that_nobody_waited_for_is_owed_and_told_once(database_url: str, redis_url: str) -> None:
+@pytest.mark.settings(payment_poll_after_s=0.1)
+async def test_a_link_that_nobody_waited_for_is_owed_and_told_once(bot: World) -> None:
     """The worker repeats the pair; the second press on the plan shows the same link, owing no second message."""
-    async with world(database_url, redis_url, payment_poll_after_s=0.1) as bot:
-        person = bot.person()
-        bot.yookassa.fault("payments.create", drop=True, handled=True)
-        await person.send_text("/buy_subscription")
-        offer = await bot.says(person, lambda message: message.button("200 ₽"))
-        await person.press(offer.id, "200 ₽")
-        await bot.db.execute("UPDATE payments SET poll_at = now() WHERE status = 'new'")
-        await bot.says(person, lambda message: "Ссылка для оплаты готова" in (message.text or ""))
-        assert len(bot.yookassa.payments) == 1
+    person = bot.person()
+    bot.yookassa.fault("payments.create", drop=True, handled=True)
+    await person.send_text("/buy_subscription")
+    offer = await bot.offered(person, "200 ₽")
+    await person.press(offer.id, "200 ₽")
+    await bot.db.execute("UPDATE payments SET poll_at = now() WHERE status = 'new'")
+    await bot.told(person, "Ссылка для оплаты готова")
+    assert len(bot.yookassa.payments) == 1
 
 
 async def test_a_link_that_the_second_press_won_is_not_owed_as_well(bot: World) -> None:
@@ -188,7 +180,7 @@ async def test_a_link_that_the_second_press_won_is_not_owed_as_well(bot: World) 
     person = bot.person()
     bot.yookassa.fault("payments.create", drop=True, handled=True)
     await person.send_text("/buy_subscription")
-    offer = await bot.says(person, lambda message: message.button("200 ₽"))
+    offer = await bot.offered(person, "200 ₽")
     await person.press(offer.id, "200 ₽")
     await bot.choose(person)
     assert await bot.db.fetchval("SELECT count(*) FROM outbox WHERE kind = 'payment_link'") == 0

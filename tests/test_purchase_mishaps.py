@@ -1,30 +1,24 @@
 """What YooKassa does late, twice, in the wrong order or not at all, over real HTTP."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
 
 from app.notices import PaymentInReview
 from sandbox.people import Person
-from tests.world import World, world
+from tests.world import World
 
 ADMIN = 5
 
-
-@pytest.fixture
-async def bot(database_url: str, redis_url: str) -> AsyncIterator[World]:
-    async with world(database_url, redis_url, admin_ids=(ADMIN,)) as running:
-        yield running
-        await running.audit()
+pytestmark = pytest.mark.settings(admin_ids=(ADMIN,))
 
 
 async def lost_create(bot: World, person: Person) -> str:
     """YooKassa makes a payment, its answer is lost: the purchase stays `new`; the payment's id at YooKassa."""
     bot.yookassa.fault("payments.create", drop=True, handled=True)
     await person.send_text("/buy_subscription")
-    offer = await bot.says(person, lambda message: message.button("200 ₽"))
+    offer = await bot.offered(person, "200 ₽")
     await person.press(offer.id, "200 ₽")
     [payment] = bot.yookassa.payments
     assert await bot.db.fetchval("SELECT status FROM payments") == "new"
@@ -68,17 +62,17 @@ async def test_a_payment_of_another_shop_goes_to_review_with_one_alert(bot: Worl
     assert [row["chat_id"] for row in alerts] == [ADMIN]
 
 
-async def test_a_live_shop_never_credits_a_test_payment(database_url: str, redis_url: str) -> None:
+@pytest.mark.settings(yookassa_secret_key="live_key_of_the_tests")
+async def test_a_live_shop_never_credits_a_test_payment(bot: World) -> None:
     """The bot knows by its key which shop it is; a payment that says `test` is for a person to look at."""
-    async with world(database_url, redis_url, yookassa_secret_key="live_key_of_the_tests") as bot:
-        bot.yookassa.secret = "live_key_of_the_tests"
-        person = bot.person()
-        payment = await bot.choose(person)
-        assert bot.yookassa.payments[payment]["test"] is False
-        bot.yookassa.payments[payment]["test"] = True
-        assert await bot.yookassa.pay(payment) == 200
-        assert await bot.credits(person) == 10
-        assert await bot.db.fetchval("SELECT status FROM payments") == "review"
+    bot.yookassa.secret = "live_key_of_the_tests"
+    person = bot.person()
+    payment = await bot.choose(person)
+    assert bot.yookassa.payments[payment]["test"] is False
+    bot.yookassa.payments[payment]["test"] = True
+    assert await bot.yookassa.pay(payment) == 200
+    assert await bot.credits(person) == 10
+    assert await bot.db.fetchval("SELECT status FROM payments") == "review"
 
 
 @pytest.mark.parametrize(("first", "second", "balance"), [("succeeded", "canceled", 20), ("canceled", "succeeded", 10)])

@@ -56,7 +56,7 @@ class Buyer:
     async def act(self, script: list[tuple[Any, ...]]) -> None:
         """The actions one after another; one that cannot be done now is left out."""
         await self.person.send_text("/buy_subscription")
-        offer = await self.bot.says(self.person, lambda message: message.button(PRICES[0]))
+        offer = await self.bot.offered(self.person, PRICES[0])
         self.offer = offer.id
         for name, *arguments in script:
             await getattr(self, f"_{name}")(*arguments)

@@ -9,7 +9,7 @@ from app.gateways.port import Refused
 from app.gateways.yookassa import EVENTS, YooKassa
 from app.registration import bring_up_to_date
 from sandbox.yookassa import FakeYooKassa
-from tests.world import services, world
+from tests.world import World, services, world
 
 OLD = "https://old.example/yookassa/webhook"
 OTHERS = "https://shop.example/hooks"
@@ -68,22 +68,18 @@ async def test_the_bot_registers_at_start_and_tries_again_while_yookassa_is_away
             await around.yookassa.wait_for(lambda: _there(around.yookassa) == {(event, url) for event in EVENTS})
 
 
-async def test_the_menu_is_in_english_and_in_russian_for_everybody_who_reads_it(
-    database_url: str, redis_url: str
-) -> None:
+async def test_the_menu_is_in_english_and_in_russian_for_everybody_who_reads_it(bot: World) -> None:
     """Telegram picks by the language of the person's app."""
-    async with world(database_url, redis_url) as bot:
-        await bot.telegram.wait_for(lambda: len(bot.telegram.called("setMyCommands")) == 1 + len(words.READ_RUSSIAN))
-        for number, code in enumerate(("en", "de", "pt-br", *words.READ_RUSSIAN), 1):
-            menu = {
-                line["command"]: line["description"]
-                for line in bot.telegram.commands(bot.telegram.person(number, code, code))
-            }
-            assert menu == words.of(words.language_of(code)).commands._asdict()
+    await bot.telegram.wait_for(lambda: len(bot.telegram.called("setMyCommands")) == 1 + len(words.READ_RUSSIAN))
+    for number, code in enumerate(("en", "de", "pt-br", *words.READ_RUSSIAN), 1):
+        menu = {
+            line["command"]: line["description"]
+            for line in bot.telegram.commands(bot.telegram.person(number, code, code))
+        }
+        assert menu == words.of(words.language_of(code)).commands._asdict()
 
 
-async def test_without_a_token_nobody_asks(database_url: str, redis_url: str) -> None:
+async def test_without_a_token_nobody_asks(bot: World) -> None:
     """A shop with an id and a key cannot register webhooks; the log says what to paste."""
-    async with world(database_url, redis_url) as bot:
-        assert bot.yookassa.called("webhooks.*") == []
-        assert bot.yookassa.called("GET /v3/webhooks") == []
+    assert bot.yookassa.called("webhooks.*") == []
+    assert bot.yookassa.called("GET /v3/webhooks") == []

@@ -1,7 +1,6 @@
 """What aiogram, aiohttp and Telegram do when nobody thinks of it, and that the bot knows."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,13 +15,6 @@ from app.routes import telegram
 from local.ports import is_free
 from local.postgres import Postgres
 from tests.world import World, photograph, services, serving, world
-
-
-@pytest.fixture
-async def bot(database_url: str, redis_url: str) -> AsyncIterator[World]:
-    async with world(database_url, redis_url) as running:
-        yield running
-        await running.audit()
 
 
 def _start(update_id: int = 1, person_id: int = 77) -> dict[str, Any]:
@@ -169,7 +161,7 @@ async def test_what_people_did_while_the_bot_was_down_is_kept_and_the_webhook_st
         await bot.person().send_text("/start", wait=False)
         await bot.telegram.wait_for(lambda: bot.telegram.called("update"))
         async with serving(bot):
-            await bot.says(bot.person(), lambda message: "10 кредитов" in (message.text or ""), within_s=20)
+            await bot.told(bot.person(), "10 кредитов", within_s=20)
         assert len(bot.telegram.called("setWebhook")) == 2
         assert not any("drop_pending_updates=true" in call.body.lower() for call in bot.telegram.called("setWebhook"))
 
@@ -222,7 +214,7 @@ async def test_parallel_updates_of_one_person_are_handled_one_after_another(bot:
             )
         )
         assert statuses == [200, 200]
-        card = await bot.says(person, lambda message: message.button("✅"))
+        card = await bot.offered(person, "✅")
         assert "Кот" in (card.text or "")
         assert len([message for message in person.messages if message.button("✅")]) == 1
 
@@ -234,5 +226,5 @@ async def test_a_proxys_page_in_place_of_telegrams_answer_breaks_no_order(bot: W
     bot.telegram.fault("editMessageText", status=502, body="<html>Bad Gateway</html>")
     press = await person.press(card.id, "✅")
     assert [a["text"] for a in bot.telegram.answers if a["id"] == press] == ["Заказ принят"]
-    await bot.says(person, lambda message: message.photo)
+    await bot.shown(person)
     assert await bot.credits(person) == 8

@@ -24,7 +24,7 @@ async def order(play: Stage, who: Person, data: bytes) -> None:
     """The person orders with this very file, which Telegram does not touch."""
     await who.send_text("/photo")
     await who.send_document(data, "picture", "image/tiff", f"Кот №{who.id}.")
-    card = await play.says(who, lambda message: message.button("✅"))
+    card = await play.offered(who, "✅")
     await who.press(card.id, "✅", wait=False)
 
 
@@ -46,7 +46,7 @@ async def test_crafted_pictures_are_refunded_and_nobody_else_notices(play: Stage
     async with pinged(bot) as answered_in:
         began = time.monotonic()
         await play.order(quiet)
-        await play.says(quiet, lambda message: message.photo, 40)
+        await play.shown(quiet, within_s=40)
         assert time.monotonic() - began < 40
         for who in hostile:
             await play.refunded(who)
@@ -64,7 +64,7 @@ async def test_what_no_decoder_understands_is_refunded_at_once(play: Stage, pers
     """Whatever is raised over it: no error that somebody is told of, no second try."""
     who = person()
     await order(play, who, picture)
-    await play.says(who, lambda message: "возвращ" in (message.text or ""), 10)
+    await play.told(who, "возвращ", within_s=10)
     assert await play.credits(who) == 10
     assert await play.pool.fetchval("SELECT attempt FROM generations WHERE user_id = $1", who.id) == 1
 
