@@ -244,6 +244,18 @@ class PictureRefused(Alert):
         return words.alert_picture_refused(self.order)
 
 
+@dataclass(frozen=True, slots=True)
+class MessageDropped(Alert):
+    """A message of the kind `message` could not be sent to a chat, however often it was tried."""
+
+    kind = "alert_message_dropped"
+    message: str
+    chat: int
+
+    def say(self, words: Words) -> str:
+        return words.alert_message_dropped(self.message, self.chat)
+
+
 KINDS: Mapping[str, type[Notice]] = {
     notice.kind: notice
     for notice in (
@@ -261,6 +273,7 @@ KINDS: Mapping[str, type[Notice]] = {
         ProviderRefuses,
         ModelOff,
         PictureRefused,
+        MessageDropped,
     )
 }
 """What this version can send: it claims no other, as a newer one may be running beside it."""

@@ -20,7 +20,10 @@ from app.clients.results import Results
 from app.db import connection, open_pool
 from app.faults import POSTGRES, REDIS
 from app.flood import MemoryFlood, RedisFlood
-from app.flows.delivery import Delivery
+from app.flows.cards import Cards
+from app.flows.delivery.lanes import LANES, lanes
+from app.flows.delivery.picture import PictureLetters
+from app.flows.delivery.text import TextLetters
 from app.flows.gauges import Gauges
 from app.flows.orders.place import Ordering
 from app.flows.orders.settle import Settling
@@ -68,7 +71,14 @@ class Services:
 
 async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
     """Connects everything and starts the workers; `stack` closes it again. Waits for PostgreSQL and Redis."""
-    order_queued, message_owed, registered = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    order_queued, registered = asyncio.Event(), asyncio.Event()
+    # One for each lane: an event that a worker clears is not seen by another
+    owed_to = {kind.name: asyncio.Event() for kind in LANES}
+
+    def message_owed() -> None:
+        for event in owed_to.values():
+            event.set()
+
     metrics = Metrics()
 
     pool = await _pool(settings)
@@ -88,17 +98,25 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
     stack.push_async_callback(kassa.close)
 
     ordering = Ordering(pool, settings, metrics, order_queued.set)
-    settling = Settling(pool, settings, metrics, gen_api, message_owed.set)
+    settling = Settling(pool, settings, metrics, gen_api, message_owed)
     sources = Sources(pool, bot, pictures, metrics)
     submitting = Submitting(pool, settings, metrics, gen_api, sources, settling)
-    purchases = Purchases(pool, settings, metrics, kassa, message_owed.set)
+    purchases = Purchases(pool, settings, metrics, kassa, message_owed)
     stack.push_async_callback(purchases.notified.close)
-    delivery = Delivery(pool, metrics, bot, results, pictures, gen_api, settling, message_owed.set)
+    cards = Cards(pool, bot)
+    picture_letters = PictureLetters(pool, metrics, bot, results, pictures, gen_api, settling, cards)
+    delivery = lanes(pool, TextLetters(pool, settings, bot), picture_letters, message_owed)
 
     turns = _turns(settings, redis, bot)
-    dispatcher = _dispatcher(turns, pool, message_owed.set)
+    dispatcher = _dispatcher(turns, pool, message_owed)
     dispatcher.workflow_data.update(
-        pool=pool, ordering=ordering, purchases=purchases, metrics=metrics, words=words.of(None), settings=settings
+        pool=pool,
+        ordering=ordering,
+        purchases=purchases,
+        cards=cards,
+        metrics=metrics,
+        words=words.of(None),
+        settings=settings,
     )
     secret = telegram_secret(settings.webhook_secret.get_secret_value())
 
@@ -113,7 +131,10 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
     workers: Sequence[Worker[Any]] = (
         Worker("submit", submitting.claim, submitting.submit, 8, tick, order_queued),
         Worker("reconcile", settling.claim, settling.reconcile, 8, tick),
-        Worker("deliver", delivery.claim, delivery.deliver, 8, tick, message_owed),
+        *(
+            Worker(lane.kind.name, lane.claim, lane.deliver, lane.kind.slots, tick, owed_to[lane.kind.name])
+            for lane in delivery
+        ),
         Worker("payments", purchases.poll.claim, purchases.poll.reconcile, 4, tick),
     )
     for worker in workers:

@@ -136,7 +136,7 @@ def _telegram(telegram: FakeTelegram) -> list[Switch]:
     return [
         Switch(
             "telegram-429", group, "429 на отправку картинки",
-            f"Бот ничего не шлёт {RETRY_AFTER_S} секунд, как велено, потом отправит.",
+            f"В этот чат бот ничего не шлёт {RETRY_AFTER_S} секунд, как велено, потом отправит.",
             lambda name: telegram.fault("sendPhoto", status=429, body=too_many, name=name),
         ),
         Switch(
@@ -146,7 +146,7 @@ def _telegram(telegram: FakeTelegram) -> list[Switch]:
         ),
         Switch(
             "telegram-unanswered", group, "Картинка дошла, а ответа нет",
-            "Бот пошлёт ещё раз: картинка придёт дважды, кредиты спишутся один раз.",
+            "Бот пошлёт ещё раз, и не больше: картинка придёт дважды, кредиты спишутся один раз.",
             lambda name: telegram.fault("sendPhoto", drop=True, handled=True, name=name),
         ),
     ]  # fmt: skip
@@ -162,7 +162,7 @@ def _bot(telegram: FakeTelegram, gen_api: FakeGenApi, yookassa: FakeYooKassa, bo
         ),
         Switch(
             "kill-on-photo", group, "Убит перед отправкой картинки",
-            "Картинка придёт после запуска, когда истечёт его аренда, до 40 секунд.",
+            "Картинка придёт после запуска, когда истечёт его аренда, до минуты.",
             lambda name: telegram.fault("sendPhoto", before=_killing(bot), drop=True, name=name),
         ),
         Switch(

@@ -6,38 +6,61 @@ ON CONFLICT (kind, ref) DO NOTHING
 RETURNING id;
 
 -- name: claim
--- Leases messages that are due, by priority and one a chat; none while Telegram has told the bot to wait, none for the
--- chats in $3, which were written to just now, and none of a kind that is not among $4: a newer version may have put it.
--- Passes over those that another worker is taking.
+-- Leases messages that are due, by priority and one a chat, what has failed before behind what has not ($5: whether that is
+-- asked for). None while Telegram has told the bot to wait, none for chats that it has told to wait or that are among $3,
+-- written to just now, and none of a kind that is not among $4: a newer version may have put it. Passes over those that
+-- another worker is taking. Counts as many failures ($6) as a kill is worth; whoever lives puts that right.
 UPDATE outbox
-SET attempt = attempt + 1, due_at = now() + make_interval(secs => $2)
+SET attempt = attempt + 1, failures = failures + $6, due_at = now() + make_interval(secs => $2)
 WHERE id IN (
     SELECT id FROM outbox
     WHERE status = 'pending' AND due_at <= now()
       AND NOT EXISTS (SELECT FROM pauses WHERE service = 'telegram' AND until > now())
       AND id IN (
         SELECT id FROM (
-            SELECT id, row_number() OVER (PARTITION BY chat_id ORDER BY priority, due_at, id) AS place
+            SELECT id, row_number() OVER (PARTITION BY chat_id ORDER BY priority, failures > 0, due_at, id) AS place
             FROM (
-                SELECT id, chat_id, priority, due_at FROM outbox
-                WHERE status = 'pending' AND due_at <= now() AND chat_id <> ALL ($3::bigint[])
-                  AND kind = ANY ($4::text[])
-                ORDER BY priority, due_at
+                SELECT id, chat_id, priority, failures, due_at FROM outbox
+                WHERE status = 'pending' AND due_at <= now() AND due_at < 'infinity'
+                  AND kind = ANY ($4::text[]) AND (failures > 0) = ANY ($5::boolean[])
+                  AND chat_id <> ALL ($3::bigint[])
+                  AND NOT EXISTS (SELECT FROM chat_pauses WHERE chat_id = outbox.chat_id AND until > now())
+                ORDER BY priority, failures > 0, due_at
                 LIMIT 500
             ) AS due
         ) AS placed
         WHERE place = 1
       )
-    ORDER BY priority, due_at
+    ORDER BY priority, failures > 0, due_at
     LIMIT $1
     FOR UPDATE SKIP LOCKED
 )
-RETURNING id, chat_id, kind, ref, payload, attempt;
+RETURNING id, chat_id, kind, ref, payload, attempt, failures - $6 AS failures, sends;
 
 -- name: pause
--- Nothing is claimed for some seconds, by any replica; a longer pause stays.
-INSERT INTO pauses (service, until) VALUES ('telegram', now() + make_interval(secs => $1))
-ON CONFLICT (service) DO UPDATE SET until = GREATEST(pauses.until, EXCLUDED.until);
+-- One chat is written to no more for some seconds, by any replica; a longer pause stays. Where two other chats were told to
+-- wait within seconds, it is the bot that Telegram means: nothing is claimed then, for a minute at most (a row comes back).
+WITH chat AS (
+    INSERT INTO chat_pauses (chat_id, until) VALUES ($1, now() + make_interval(secs => LEAST($2, 1e9)))
+    ON CONFLICT (chat_id) DO UPDATE SET until = GREATEST(chat_pauses.until, EXCLUDED.until), told_at = now()
+)
+INSERT INTO pauses (service, until)
+SELECT 'telegram', now() + make_interval(secs => LEAST($2, 60))
+WHERE (SELECT count(*) FROM chat_pauses WHERE chat_id <> $1 AND told_at > now() - interval '5 seconds') >= 2
+ON CONFLICT (service) DO UPDATE SET until = GREATEST(pauses.until, EXCLUDED.until)
+RETURNING until;
+
+-- name: begin_send
+-- Notes that a picture is about to be sent and leases it for that; refuses (no row) a worker that has lost its lease.
+UPDATE outbox SET sends = sends + 1, due_at = now() + make_interval(secs => $3)
+WHERE id = $1 AND status = 'pending' AND attempt = $2
+RETURNING sends;
+
+-- name: not_sent
+-- Takes the note back: Telegram has refused, or was never reached; refuses (no row) a worker that has lost its lease.
+UPDATE outbox SET sends = sends - 1
+WHERE id = $1 AND status = 'pending' AND attempt = $2 AND sends > 0
+RETURNING id;
 
 -- name: mark_sent
 -- Ends a message that was sent; refuses (no row) one that has ended. No lease is asked for: sent is sent.
@@ -52,15 +75,22 @@ WHERE id = $1 AND status = 'pending' AND attempt = $2
 RETURNING id;
 
 -- name: postpone
--- Puts a claimed message off by some seconds; refuses (no row) a worker that has lost its lease.
-UPDATE outbox SET due_at = now() + make_interval(secs => $3)
+-- Puts a claimed message off by some seconds, and counts $4 failures in place of those ($5) that the claim counted; refuses
+-- (no row) a worker that has lost its lease.
+UPDATE outbox SET due_at = now() + make_interval(secs => $3), failures = GREATEST(failures - $5 + $4, 0)
 WHERE id = $1 AND status = 'pending' AND attempt = $2
 RETURNING id;
 
 -- name: park
--- Puts everything owed to a chat off until the person is back.
-UPDATE outbox SET due_at = 'infinity'
-WHERE chat_id = $1 AND status = 'pending';
+-- Puts a claimed message ($1, $2) and what else waits for its chat off until the person is back, no failure counted. Passes
+-- over what is parked already, what is leased or put off (its own turn will park it), and what another worker holds.
+UPDATE outbox SET due_at = 'infinity', failures = CASE WHEN id = $1 THEN GREATEST(failures - $4, 0) ELSE failures END
+WHERE id IN (
+    SELECT id FROM outbox
+    WHERE chat_id = $3 AND status = 'pending' AND due_at < 'infinity'
+      AND (due_at <= now() OR id = $1 AND attempt = $2)
+    FOR UPDATE SKIP LOCKED
+);
 
 -- name: purge
 -- Removes at most $2 messages that ended long ago: by then the state of what they tell of keeps a second one from being
@@ -73,3 +103,14 @@ WHERE id IN (
     FOR UPDATE SKIP LOCKED
 )
 RETURNING id;
+
+-- name: purge_pauses
+-- Removes at most $1 pauses of chats that are over, an hour after they were told of.
+DELETE FROM chat_pauses
+WHERE chat_id IN (
+    SELECT chat_id FROM chat_pauses
+    WHERE until < now() AND told_at < now() - interval '1 hour'
+    LIMIT $1
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING chat_id;

@@ -1,12 +1,13 @@
 -- name: overdue
 -- What a living worker would have dealt with five minutes ago, and messages that have been failing for an hour; a queue
--- without any is left out. Broadcasts and messages to people who block the bot wait on purpose, and payments of another
--- shop are not ours.
+-- without any is left out. Broadcasts, and messages to people who block the bot or whose chat Telegram told the bot to leave
+-- alone, wait on purpose, and payments of another shop are not ours.
 SELECT queue, count(*) AS rows, extract(epoch FROM now() - min(since))::float8 AS oldest_s
 FROM (
     SELECT 'messages' AS queue, LEAST(due_at, created_at + interval '1 hour') AS since
     FROM outbox
-    WHERE status = 'pending' AND due_at <> 'infinity' AND priority < 2
+    WHERE status = 'pending' AND due_at < 'infinity' AND priority < 2
+      AND NOT EXISTS (SELECT FROM chat_pauses WHERE chat_id = outbox.chat_id AND until > now())
       AND (due_at < now() - interval '5 minutes' OR created_at < now() - interval '1 hour')
     UNION ALL
     SELECT 'orders', deadline_at

@@ -97,8 +97,8 @@ async def test_results_and_money_go_before_alerts_and_alerts_before_broadcasts(
     assert order == [3, 2, 1]
 
 
-async def test_broadcasts_are_never_stuck(db: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """They wait for everything else; an alert as old is."""
+async def test_what_waits_on_purpose_is_not_stuck(db: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """A broadcast waits for everything else, a chat for Telegram's 429; an alert as old is stuck."""
     for priority in (Priority.BROADCAST, Priority.ALERT):
         await db.execute(
             "INSERT INTO outbox (chat_id, kind, ref, priority, due_at) "
@@ -106,6 +106,11 @@ async def test_broadcasts_are_never_stuck(db: "asyncpg.Connection[asyncpg.Record
             priority,
             str(priority),
         )
+    await db.execute("INSERT INTO chat_pauses (chat_id, until) VALUES (2, now() + interval '1 h')")
+    await db.execute(
+        "INSERT INTO outbox (chat_id, kind, ref, due_at) VALUES (2, 'order_failed', 'of a chat that is left alone', "
+        "now() - interval '2 hours')"
+    )
     assert [(one.name, one.rows) for one in await stuck.overdue(db, "", False)] == [("messages", 1)]
 
 

@@ -130,26 +130,6 @@ async def test_past_the_bound_of_waiting_orders_people_get_a_sentence(bot: World
     await bot.shown(first)
 
 
-@pytest.mark.settings
-async def test_a_429_pauses_the_whole_bot_and_results_go_first_after_it(bot: World) -> None:
-    """Telegram names a second: nothing is sent before it is over, and then the picture before what waited longer."""
-    person = bot.person(1)
-    bot.telegram.too_many("sendPhoto", 3)
-    await person.press((await bot.card(person)).id, "✅")
-    await bot.telegram.wait_for(lambda: bot.telegram.called("sendPhoto"))
-    await bot.until("SELECT count(*) FROM pauses WHERE until > now()")
-    others = [bot.person(number) for number in range(100, 130)]
-    for other in others:
-        await outbox.put(bot.db, other.id, OldAlert("1", "давно ждёт"))
-    await bot.db.execute("UPDATE outbox SET due_at = now() - interval '1 minute' WHERE kind = 'alert'")
-    await bot.shown(person)
-    for other in others:
-        await bot.told(other, "давно ждёт")
-    sent = [call.route for call in bot.telegram.calls if call.route in ("sendPhoto", "sendMessage")]
-    again = [at for at, route in enumerate(sent) if route == "sendPhoto"][1]
-    assert len([route for route in sent[again:] if route == "sendMessage"]) > 10
-
-
 async def test_a_chat_gets_one_message_at_a_time(database_url: str) -> None:
     """Of three messages owed to one chat one is claimed, and none while the chat rests or the bot pauses."""
     db = await asyncpg.connect(database_url)
@@ -157,7 +137,7 @@ async def test_a_chat_gets_one_message_at_a_time(database_url: str) -> None:
         ref = await db.fetchval("SELECT count(*)::text FROM outbox")
         await outbox.put(db, chat_id, OldAlert(ref, "слово"))
     assert [message.chat_id for message in await outbox.claim(db, 8, 60, [6], KINDS)] == [5]
-    await outbox.pause(db, 3600)
+    await db.execute("INSERT INTO pauses (service, until) VALUES ('telegram', now() + interval '1 hour')")
     assert await outbox.claim(db, 8, 60, [], KINDS) == []
     await db.execute("UPDATE pauses SET until = now()")
     assert sorted(message.chat_id for message in await outbox.claim(db, 8, 60, [], KINDS)) == [5, 6]

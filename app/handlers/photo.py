@@ -17,6 +17,7 @@ from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
 
 from app import keyboards
 from app.catalog import DEFAULT_SIZE, MODELS, PROMPT_LIMIT
+from app.flows.cards import Cards
 from app.flows.orders.place import Card, Ordering, Placed
 from app.keyboards import CardPress
 from app.words import Words
@@ -216,7 +217,13 @@ async def cancel(
 
 @router.callback_query(CardPress.filter(F.act == "order"))
 async def order(
-    query: CallbackQuery, callback_data: CardPress, state: FSMContext, ordering: Ordering, bot: Bot, words: Words
+    query: CallbackQuery,
+    callback_data: CardPress,
+    state: FSMContext,
+    ordering: Ordering,
+    cards: Cards,
+    bot: Bot,
+    words: Words,
 ) -> AnswerCallbackQuery:
     """«✅»: one order a card, however often and from wherever it is pressed."""
     data = await state.get_data()
@@ -236,7 +243,9 @@ async def order(
             await state.clear()
             if placement.outcome is Placed.ALREADY:
                 return query.answer(words.card_used)
-            await _edit(bot, query, words.ordered(card.prompt, card.size, placement.price, placement.balance), None)
+            if card.message_id is not None and placement.generation_id is not None:
+                text = words.ordered(card.prompt, card.size, placement.price, placement.balance)
+                await cards.waiting(words, query.from_user.id, card.message_id, placement.generation_id, text)
             return query.answer(words.order_accepted)
         case Placed.TOO_FEW:
             text = words.too_few(placement.balance, placement.price)

@@ -242,7 +242,7 @@ async def refresh_result(conn: Connection, generation_id: UUID, url: str) -> boo
     return await conn.fetchval(_REFRESH_RESULT, generation_id, url) is not None
 
 
-async def delivered(conn: Connection, generation_id: UUID, file_id: str) -> Delivered | None:
+async def delivered(conn: Connection, generation_id: UUID, file_id: str | None) -> Delivered | None:
     """ready → delivered; None when something final was there before."""
     row = await conn.fetchrow(_DELIVERED, generation_id, file_id)
     return Delivered(**row) if row else None

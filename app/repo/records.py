@@ -66,7 +66,10 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """An outbox row claimed by a worker; `attempt` is its lease."""
+    """An outbox row claimed by a worker; `attempt` is its lease.
+
+    `failures` are those of the tries before, `sends` the sends of unknown outcome.
+    """
 
     id: int
     chat_id: int
@@ -74,3 +77,5 @@ class Message:
     ref: str
     payload: str
     attempt: int
+    failures: int
+    sends: int

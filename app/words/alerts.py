@@ -29,3 +29,6 @@ class Alerts(Protocol):
 
     def alert_payment_late(self, payment: str, status: str) -> str:
         """A payment was paid whose row is closed already, with that status."""
+
+    def alert_message_dropped(self, message: str, chat: int) -> str:
+        """A message to a chat could not be sent for an hour; `message` is its kind, as logs and tables name it."""

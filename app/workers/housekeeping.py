@@ -36,7 +36,7 @@ async def wipe_old(pool: Pool, retention_days: int) -> None:
     """Wipes what is no longer to be kept, every hour, and until nothing of it is left."""
     while True:
         try:
-            for remove in (generations.wipe, outbox.purge):
+            for remove in (generations.wipe, outbox.purge, outbox.purge_pauses):
                 await _remove_all(pool, remove, retention_days)
             async with connection(pool) as conn:
                 await users.settle_forgotten(conn)

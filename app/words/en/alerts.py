@@ -35,3 +35,8 @@ class EnglishAlerts(Alerts):
 
     def alert_payment_late(self, payment: str, status: str) -> str:
         return self.alert(f"Payment {payment} was paid although it is closed already ({status}). Nothing was credited.")
+
+    def alert_message_dropped(self, message: str, chat: int) -> str:
+        return self.alert(
+            f"The message {message} to chat {chat} could not be sent in an hour of tries and was given up."
+        )

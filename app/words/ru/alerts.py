@@ -33,3 +33,6 @@ class RussianAlerts(Alerts):
 
     def alert_payment_late(self, payment: str, status: str) -> str:
         return self.alert(f"Платёж {payment} оплачен, хотя уже закрыт ({status}). Ничего не начислено.")
+
+    def alert_message_dropped(self, message: str, chat: int) -> str:
+        return self.alert(f"Сообщение {message} в чат {chat} не отправилось за час попыток, больше не пробую.")

@@ -1,0 +1,128 @@
+"""The lanes of what is owed: short messages, pictures, and pictures that have failed before, each with own slots."""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+from aiogram.exceptions import TelegramForbiddenError, TelegramRetryAfter
+
+from app.clients import genapi
+from app.clients.results import Unreachable
+from app.db import connection
+from app.faults import TELEGRAM
+from app.flows.delivery.chats import Chats
+from app.notices import KINDS, Picture
+from app.repo import outbox
+from app.repo.records import Message, Pool
+
+log = structlog.get_logger()
+
+LAST_FAILURE = 20
+"""A message is given up after so many failures: about an hour of the back-off (2, 4, … 256, then 300 s each). The time
+that a person blocks the bot does not count, nor do Telegram's 429 and what the end of the process cuts short."""
+
+_LONGEST_PAUSE_S = 300
+
+_FORESEEN: tuple[type[Exception], ...] = (*TELEGRAM, Unreachable, genapi.Unavailable)
+
+
+class Busy(Exception):
+    """Somebody else's turn: to be tried again in a second, and no failure."""
+
+
+class Letters(Protocol):
+    """What a lane carries: how one is sent, and how it ends that cannot be."""
+
+    async def send(self, message: Message) -> None:
+        """Sends it and ends it; whatever it raises is a failure, unless it is Busy, a 429 or a 403."""
+
+    async def give_up(self, message: Message, error: Exception | None) -> None:
+        """Ends it undelivered; `error` is the last failure, None where that killed the process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A lane's name, its slots, and what it claims: the lease in seconds, and whether what has failed before."""
+
+    name: str
+    slots: int
+    lease_s: float
+    kinds: Collection[str]
+    failed: Collection[bool]
+
+
+TEXTS = Kind("deliver", 8, 40, KINDS.keys() - {Picture.kind}, (False, True))
+PICTURES = Kind("deliver_pictures", 8, 60, (Picture.kind,), (False,))
+RETRIES = Kind("deliver_again", 4, 85, (Picture.kind,), (True,))
+"""What hangs for as long as it may takes nobody's first try a slot."""
+
+LANES = (TEXTS, PICTURES, RETRIES)
+
+
+class Lane:
+    """Claims messages of its kind and sends each, or puts it off, parks it, or gives it up."""
+
+    def __init__(self, pool: Pool, kind: Kind, letters: Letters, chats: Chats) -> None:
+        self.kind = kind
+        self._pool = pool
+        self._letters = letters
+        self._chats = chats
+
+    async def claim(self, limit: int) -> Sequence[Message]:
+        """Leases messages that are due, one a chat; none while Telegram has told the bot to wait."""
+        kind = self.kind
+        async with connection(self._pool) as conn:
+            resting = self._chats.resting(kind.name)
+            messages = await outbox.claim(conn, limit, kind.lease_s, resting, kind.kinds, kind.failed)
+        self._chats.take(kind.name, [message.chat_id for message in messages])
+        return messages
+
+    async def deliver(self, message: Message) -> None:
+        """Deals with one message."""
+        structlog.contextvars.bind_contextvars(outbox_id=message.id, user_id=message.chat_id)
+        try:
+            if message.failures < LAST_FAILURE:
+                await self._letters.send(message)
+            else:
+                await self._letters.give_up(message, None)
+        except TelegramRetryAfter as error:
+            async with connection(self._pool) as conn:
+                if await outbox.pause(conn, message.chat_id, error.retry_after):
+                    log.warning("delivery.bot_paused", retry_after=error.retry_after)
+            await self._postpone(message, error.retry_after, error, failures=0)
+        except TelegramForbiddenError as error:
+            log.info("delivery.parked", error=error.message)
+            async with connection(self._pool) as conn:
+                await outbox.park(conn, message)
+        except Busy as error:
+            await self._postpone(message, 1, error, failures=0)
+        except asyncio.CancelledError:
+            await self._postpone(message, 0, None, failures=0)
+            raise
+        except Exception as error:
+            await self._failed(message, error)
+        finally:
+            self._chats.release(self.kind.name, message.chat_id)
+
+    async def _failed(self, message: Message, error: Exception) -> None:
+        failures = message.failures + 1
+        if not isinstance(error, _FORESEEN):
+            log.error("delivery.broken", exc_info=error)
+        if failures < LAST_FAILURE:
+            await self._postpone(message, min(_LONGEST_PAUSE_S, 2**failures), error, failures=1)
+        else:
+            await self._letters.give_up(message, error)
+
+    async def _postpone(self, message: Message, delay_s: float, error: Exception | None, failures: int) -> None:
+        if not isinstance(error, Busy):
+            log.warning("delivery.postponed", kind=message.kind, delay_s=delay_s, error=repr(error))
+        async with connection(self._pool) as conn:
+            await outbox.postpone(conn, message, float(delay_s), failures)
+
+
+def lanes(pool: Pool, texts: Letters, pictures: Letters, wake: Callable[[], None]) -> Sequence[Lane]:
+    """All of them; `wake` makes them look for work, as a chat that rested may be written to again."""
+    chats = Chats(wake)
+    return [Lane(pool, kind, texts if kind is TEXTS else pictures, chats) for kind in LANES]
