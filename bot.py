@@ -1,14 +1,18 @@
 """The bot: web server and background workers in one process."""
 
+import asyncio
 import gc
 import resource
+import signal
+from contextlib import suppress
 
 import uvloop
 from aiohttp import web
 
-from app import logs
+from app import keys, logs
+from app.connections import UNUSED_S
 from app.main import create_app
-from app.settings import load_settings
+from app.settings import Settings, load_settings
 
 OPEN_FILES = 10_000
 
@@ -17,20 +21,35 @@ def main() -> None:
     """Reads the settings and serves until SIGTERM or Ctrl-C."""
     settings = load_settings()
     logs.configure(settings)
-    app = create_app(settings)
     _allow_many_connections()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, suppress(asyncio.CancelledError):
+        runner.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    serving = asyncio.current_task()
+    assert serving is not None
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
+    app = create_app(settings)
     gc.freeze()
-    web.run_app(
+    runner = web.AppRunner(
         app,
-        host=settings.host,
-        port=settings.port,
         shutdown_timeout=1,
         access_log=None,
-        print=None,
-        loop=uvloop.new_event_loop(),
+        keepalive_timeout=UNUSED_S,
+        # What has arrived of a body that nobody reads yet is kept, on each connection
+        read_bufsize=2**16,
         # Nobody whom the bot serves compresses, and a broken stream is aiohttp's 500, or a wait without end.
         auto_decompress=False,
     )
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, settings.host, settings.port).start()
+        assert runner.server is not None
+        await app[keys.CONNECTIONS].close_unused(runner.server)
+    finally:
+        await runner.cleanup()
 
 
 def _allow_many_connections() -> None:

@@ -8,21 +8,21 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from app import keys, paths
+from app.connections import Connections
 from app.routes import gen_callback, gen_source, health, yookassa
 from app.routes.access import access_log
+from app.routes.body import BODY_LIMIT, Unproven
 from app.services import DRAIN_S, open_services
 from app.settings import Settings
 
 log = structlog.get_logger()
-
-BODY_LIMIT = 1024 * 1024
 
 
 def create_app(settings: Settings) -> web.Application:
     """The whole bot as an aiohttp application; nothing is connected before it starts."""
     app = web.Application(client_max_size=BODY_LIMIT, middlewares=[_count_requests, access_log])
     app[keys.SETTINGS] = settings
-    app[keys.IN_FLIGHT] = keys.InFlight()
+    app[keys.CONNECTIONS], app[keys.UNPROVEN] = Connections(), Unproven()
     app.on_shutdown.append(_drain)
     app.cleanup_ctx.append(_run_bot)
     app.router.add_get("/healthz", health.healthz)
@@ -37,7 +37,7 @@ def create_app(settings: Settings) -> web.Application:
 
 @web.middleware
 async def _count_requests(request: web.Request, handler: Handler) -> web.StreamResponse:
-    with request.app[keys.IN_FLIGHT]:
+    with request.app[keys.CONNECTIONS].answering(request):
         return await handler(request)
 
 
@@ -47,7 +47,7 @@ async def _telegram(request: web.Request) -> web.StreamResponse:
 
 async def _drain(app: web.Application) -> None:
     """Lets the requests in flight finish before anything they need is closed (aiohttp 3.14 does not)."""
-    await app[keys.IN_FLIGHT].idle(DRAIN_S)
+    await app[keys.CONNECTIONS].idle(DRAIN_S)
 
 
 async def _run_bot(app: web.Application) -> AsyncIterator[None]:

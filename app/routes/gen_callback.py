@@ -17,13 +17,14 @@ _PATIENCE_S = 15
 
 
 async def handle(request: web.Request) -> web.Response:
-    """200 {"ok": bool}; 400 for no JSON object with a usable request id; 503 when it could not be stored now."""
-    body = await json_object(request) or {}
+    """200 {"ok": bool}; 400 for no JSON object with a usable request id; 503: could not be read or stored now."""
+    secret = request.app[keys.SETTINGS].webhook_secret.get_secret_value()
+    proven = proof_holds(secret, request.query.get("generation", ""), request.query.get("proof", ""))
+    read = request.app[keys.UNPROVEN].json_object if proven is None else json_object
+    body = await read(request) or {}
     request_id = parse_request_id(body)
     if request_id is None:
         return web.json_response({"ok": False, "error": "no usable request_id"}, status=400)
-    secret = request.app[keys.SETTINGS].webhook_secret.get_secret_value()
-    proven = proof_holds(secret, request.query.get("generation", ""), request.query.get("proof", ""))
     settling = request.app[keys.SETTLING]
     try:
         async with asyncio.timeout(_PATIENCE_S):

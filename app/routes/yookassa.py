@@ -10,7 +10,6 @@ from aiohttp import web
 from app import keys
 from app.faults import INFRASTRUCTURE
 from app.gateways.port import Unavailable
-from app.routes.body import json_object
 
 log = structlog.get_logger()
 
@@ -19,8 +18,8 @@ _LATER: tuple[type[Exception], ...] = (Unavailable, *INFRASTRUCTURE)
 
 
 async def handle(request: web.Request) -> web.Response:
-    """200: dealt with, known, untrue or not ours; 400: no notification; 503: could not be verified or stored now."""
-    parsed = _parse(await json_object(request))
+    """200: dealt with, known, untrue or not ours; 400: no notification; 503: not read, verified or stored now."""
+    parsed = _parse(await request.app[keys.UNPROVEN].json_object(request))
     if parsed is None:
         return web.json_response({"ok": False, "error": "not a notification"}, status=400)
     provider_id, claimed_id = parsed

@@ -1,15 +1,18 @@
 """HTTP as strangers and the net make it: sizes, bombs, drips, broken requests, and more sockets than anybody needs."""
 
 import gzip
+import http.client
 import resource
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pytest
 
-from app.proofs import telegram_secret
+from app.proofs import callback_url, telegram_secret
 from tests.fuzz.conftest import GEN_API, PATIENCE_S, ROUTES, SECRET, TELEGRAM, YOOKASSA, Target
 
 _HEAD = f"Host: bot\r\nX-Telegram-Bot-Api-Secret-Token: {telegram_secret(SECRET)}\r\n"
@@ -146,3 +149,59 @@ def test_another_method_is_405(bot: Target, method: str) -> None:
 def test_an_unknown_path_is_404(bot: Target, path: str) -> None:
     """And shows nothing of what is there."""
     assert bot.post(path, b"{}").status == 404
+
+
+@pytest.mark.parametrize("route", [GEN_API, YOOKASSA])
+def test_bodies_that_nothing_proves_are_read_a_few_at_a_time(bot: Target, route: str) -> None:
+    """Two hundred of a mebibyte each at once: 503 for most, little memory, and a small one still finds room."""
+    before = bot.resident_mib()
+    head = f"POST {route} HTTP/1.1\r\nHost: bot\r\nContent-Length: {2**20}\r\n\r\n".encode()
+    most = 0.0
+    with ExitStack() as opened:
+        senders = [
+            opened.enter_context(socket.create_connection(("127.0.0.1", bot.port), timeout=PATIENCE_S))
+            for _ in range(200)
+        ]
+        for sender in senders:
+            sender.sendall(head + b" " * 2**16)
+        for sender in senders:
+            sender.setblocking(False)
+            with suppress(BlockingIOError, ConnectionError):
+                sender.send(b" " * (2**20 - 2**16 - 1))
+        answers = list[bytes]()
+        give_up_at = time.monotonic() + 5
+        while len(answers) < 196 and time.monotonic() < give_up_at:
+            most = max(most, bot.resident_mib())
+            for sender in list(senders):
+                with suppress(BlockingIOError):
+                    answers.append(sender.recv(100)[:12])
+                    senders.remove(sender)
+        assert answers.count(b"HTTP/1.1 503") >= 196
+        assert bot.post(route, b"{}").status == 400
+    assert most - before < 64
+    assert bot.resident_mib() - before < 64
+
+
+def test_a_body_that_its_address_proves_is_read_whoever_else_sends(bot: Target) -> None:
+    """gen-api's callback and Telegram's update do not wait for strangers' bodies."""
+    with ExitStack() as opened:
+        for _ in range(10):
+            sender = opened.enter_context(socket.create_connection(("127.0.0.1", bot.port), timeout=PATIENCE_S))
+            sender.sendall(f"POST {GEN_API} HTTP/1.1\r\nHost: bot\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+        url = urlsplit(callback_url("http://bot", SECRET, uuid4()))
+        proven = f"{url.path}?{url.query}"
+        deadline = time.monotonic() + 5
+        while _status(bot, GEN_API) != 503:
+            assert time.monotonic() < deadline
+        assert bot.post(proven, b'{"request_id": 1}' + b" " * 2**19).status == 200
+        assert bot.post(TELEGRAM, b"[]" + b" " * 2**19).status == 400
+
+
+def _status(bot: Target, route: str) -> int:
+    """Of a body of a mebibyte, which needs more room than is left."""
+    connection = http.client.HTTPConnection("127.0.0.1", bot.port, timeout=PATIENCE_S)
+    try:
+        connection.request("POST", route, b" " * 2**20)
+        return connection.getresponse().status
+    finally:
+        connection.close()
