@@ -176,7 +176,7 @@ class OldAlert(Alert):
 
 @dataclass(frozen=True, slots=True)
 class CheckoutRefused(Alert):
-    """YooKassa refused to make a payment; `status` is its HTTP status."""
+    """YooKassa refused to make a payment; `status` is its HTTP status, `ref` that and the hour."""
 
     kind = "alert_checkout_refused"
     status: int
@@ -209,6 +209,42 @@ class PaymentLate(Alert):
 
     def say(self, words: Words) -> str:
         return words.alert_payment_late(self.payment, self.status)
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentElsewhere(Alert):
+    """YooKassa told of a payment that was made through another shop than the one in use."""
+
+    kind = "alert_payment_elsewhere"
+    payment: str
+    shop: str
+
+    def say(self, words: Words) -> str:
+        return words.alert_payment_elsewhere(self.payment, self.shop)
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentGone(Alert):
+    """YooKassa no longer knows a payment that it gave us."""
+
+    kind = "alert_payment_gone"
+    payment: str
+    provider_id: str
+
+    def say(self, words: Words) -> str:
+        return words.alert_payment_gone(self.payment, self.provider_id)
+
+
+@dataclass(frozen=True, slots=True)
+class OtherTillOpen(Alert):
+    """So many payments of another shop than the one in use are open."""
+
+    kind = "alert_other_till"
+    shop: str
+    payments: int
+
+    def say(self, words: Words) -> str:
+        return words.alert_other_till(self.shop, self.payments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +306,9 @@ KINDS: Mapping[str, type[Notice]] = {
         CheckoutRefused,
         PaymentInReview,
         PaymentLate,
+        PaymentElsewhere,
+        PaymentGone,
+        OtherTillOpen,
         ProviderRefuses,
         ModelOff,
         PictureRefused,

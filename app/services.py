@@ -124,6 +124,7 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
         stack,
         register_telegram(bot, dispatcher, settings, secret, registered),
         register_yookassa(kassa, settings),
+        until_it_works(purchases.tills.tell, POSTGRES, "payments.not_looked_at", 60),
         wipe_old(pool, settings.retention_days),
         audit_ledger(pool),
     )

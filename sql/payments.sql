@@ -48,6 +48,13 @@ UPDATE payments SET status = 'canceled', reason = $2, poll_at = NULL
 WHERE id = $1 AND status = 'new' AND attempts = 1
 RETURNING id;
 
+-- name: back_off
+-- A repeated create call was refused: the next one comes after $2 seconds, then twice that, up to an hour. Refuses (no
+-- row) what is not new.
+UPDATE payments SET poll_at = now() + make_interval(secs => LEAST($2 * power(2, LEAST(attempts, 20)), 3600))
+WHERE id = $1 AND status = 'new'
+RETURNING id;
+
 -- name: succeed
 -- The money has come; refuses (no row) what is final.
 UPDATE payments SET status = 'succeeded', provider_id = $2, paid_at = now(), poll_at = NULL
@@ -79,6 +86,14 @@ WHERE id IN (
     FOR UPDATE SKIP LOCKED
 )
 RETURNING id;
+
+-- name: of_other_tills
+-- Open purchases of this gateway that were made through another account than this: nobody asks about them.
+SELECT shop_id, test, count(*) AS open
+FROM payments
+WHERE status IN ('new', 'pending') AND gateway = $1 AND (shop_id, test) <> ($2, $3)
+GROUP BY shop_id, test
+ORDER BY shop_id, test;
 
 -- name: abandon
 -- Gives up on a create call that nobody answered for a day: its key would now make a second payment.

@@ -14,10 +14,12 @@ _BY_ID = query("payments.by_id")
 _BEGIN_ATTEMPT = query("payments.begin_attempt")
 _LINK = query("payments.link")
 _REFUSE = query("payments.refuse")
+_BACK_OFF = query("payments.back_off")
 _SUCCEED = query("payments.succeed")
 _CANCEL = query("payments.cancel")
 _REVIEW = query("payments.review")
 _CLAIM = query("payments.claim")
+_OF_OTHER_TILLS = query("payments.of_other_tills")
 _ABANDON = query("payments.abandon")
 _REFUND = query("payments.refund")
 _DEBTS = query("payments.debts")
@@ -73,6 +75,15 @@ class Debt:
     refunded: int
     taken: int
     short: int
+
+
+@dataclass(frozen=True, slots=True)
+class OtherTill:
+    """How many purchases of another account than the one in use are open."""
+
+    shop_id: str
+    test: bool
+    open: int
 
 
 async def insert(conn: Connection, new: NewPurchase, retry_after_s: float) -> None:
@@ -135,6 +146,11 @@ async def refuse(conn: Connection, payment_id: UUID, reason: str) -> bool:
     return await conn.fetchval(_REFUSE, payment_id, reason) is not None
 
 
+async def back_off(conn: Connection, payment_id: UUID, retry_after_s: float) -> None:
+    """Puts the next create call off, ever further: this one, which was not the first, was refused."""
+    await conn.execute(_BACK_OFF, payment_id, retry_after_s)
+
+
 async def succeed(conn: Connection, payment_id: UUID, provider_id: str) -> bool:
     """new | pending | abandoned → succeeded."""
     return await conn.fetchval(_SUCCEED, payment_id, provider_id) is not None
@@ -155,6 +171,11 @@ async def claim(
 ) -> list[UUID]:
     """Takes up to `limit` open purchases of this till whose turn it is."""
     return [row["id"] for row in await conn.fetch(_CLAIM, limit, poll_after_s, gateway, shop_id, test)]
+
+
+async def of_other_tills(conn: Connection, gateway: str, shop_id: str, test: bool) -> list[OtherTill]:
+    """Open purchases of a gateway that were made through another account than this."""
+    return [OtherTill(**row) for row in await conn.fetch(_OF_OTHER_TILLS, gateway, shop_id, test)]
 
 
 async def abandon(conn: Connection, payment_id: UUID) -> bool:

@@ -27,6 +27,15 @@ class Alerts(Protocol):
         `difference`: amount, shop, test (a test payment in a real shop) or not_test.
         """
 
+    def alert_payment_elsewhere(self, payment: str, shop: str) -> str:
+        """YooKassa told of a payment of another shop, which the keys in use cannot read."""
+
+    def alert_payment_gone(self, payment: str, provider_id: str) -> str:
+        """YooKassa does not know a payment, by its own id, that it had given us."""
+
+    def alert_other_till(self, shop: str, payments: int) -> str:
+        """So many open payments were made through another shop: nobody asks about them."""
+
     def alert_payment_late(self, payment: str, status: str) -> str:
         """A payment was paid whose row is closed already, with that status."""
 

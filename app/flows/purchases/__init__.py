@@ -7,6 +7,7 @@ from app.flows.purchases.checkout import Checkout
 from app.flows.purchases.notified import Notified
 from app.flows.purchases.poll import Poll
 from app.flows.purchases.settle import Settlement
+from app.flows.purchases.tills import OtherTills
 from app.gateways.port import Gateway
 from app.metrics import Metrics
 from app.repo.records import Pool
@@ -21,6 +22,7 @@ class Purchases:
     ) -> None:
         settlement = Settlement(pool, settings, metrics, wake_delivery)
         asking = Asking(pool, settings, metrics, gateway, settlement, wake_delivery)
-        self.checkout = Checkout(pool, settings, metrics, gateway, asking)
-        self.notified = Notified(pool, gateway, asking, settlement)
+        self.checkout = Checkout(pool, metrics, gateway, asking)
+        self.notified = Notified(pool, gateway, asking)
         self.poll = Poll(pool, settings, metrics, gateway, asking)
+        self.tills = OtherTills(pool, settings, gateway, wake_delivery)

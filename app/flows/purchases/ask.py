@@ -1,28 +1,30 @@
 """What is asked of a gateway about a purchase, and brought into our books at once."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import structlog
 
-from app.db import transaction
+from app.db import connection, transaction
 from app.flows import alerts
 from app.flows.purchases.settle import Settlement, Source
-from app.gateways.port import Charge, Gateway, Lane, Refused, Unavailable
+from app.gateways.port import DEADLINE_S, Charge, Gateway, Lane, Refused, Unavailable
 from app.metrics import Metrics
-from app.notices import CheckoutRefused
-from app.repo import payments, users
+from app.notices import Alert, CheckoutRefused, PaymentElsewhere, PaymentGone
+from app.repo import breakers, payments, users
 from app.repo.payments import Purchase
-from app.repo.records import Pool
+from app.repo.records import Connection, Pool
 from app.settings import Settings
 
 log = structlog.get_logger()
 
-_LANES = {
+LANES = {
     Source.CHECKOUT: Lane.PRESS,
     Source.RETURN: Lane.PRESS,
     Source.POLL: Lane.POLL,
     Source.NOTIFICATION: Lane.NOTIFICATION,
 }
+"""Whose threads a look takes."""
 
 
 class Asking:
@@ -43,6 +45,14 @@ class Asking:
         self._gateway = gateway
         self._settlement = settlement
         self._wake_delivery = wake_delivery
+        self.retry_after_s = DEADLINE_S + settings.payment_poll_after_s
+        """An unknown create call is repeated about once a minute, as YooKassa asks; never while the one before may
+        still be answered."""
+
+    async def may_create(self, conn: Connection) -> bool:
+        """Whether a create call may be made: always, but while the gateway refuses us, when one trial in a while is."""
+        till = self._gateway.name
+        return await breakers.is_closed(conn, till) or await breakers.try_trial(conn, till)
 
     async def create(self, purchase: Purchase, source: Source, *, owed: bool) -> Charge:
         """Sends the stored request under the purchase's own key: however often, it is one charge.
@@ -51,7 +61,7 @@ class Asking:
         """
         try:
             with self._metrics.outside_call(self._gateway.name, "create_payment"):
-                charge = await self._gateway.create(purchase.request, str(purchase.id), _LANES[source])
+                charge = await self._gateway.create(purchase.request, str(purchase.id), LANES[source])
         except Unavailable as error:
             log.warning("payment.create_unknown", payment_id=str(purchase.id), error=str(error))
             raise
@@ -60,30 +70,57 @@ class Asking:
             if await self._refused(purchase, error.status):
                 raise
             raise Unavailable("refused, but an earlier call may not have been") from error
+        async with connection(self._pool) as conn:
+            if await breakers.accepted(conn, self._gateway.name):
+                log.info("breaker.closed", provider=self._gateway.name)
         await self._settlement.settle(purchase.id, charge, source, owed=owed)
         return charge
 
     async def _refused(self, purchase: Purchase, status: int) -> bool:
-        """Ends a purchase whose first create call was refused, and tells the operators; whether it ended."""
+        """Ends a purchase whose first create call was refused, and puts any other off; whether it ended.
+
+        The operators are told once an hour for each status.
+        """
         async with transaction(self._pool) as conn:
             await users.lock(conn, purchase.user_id)
             ended = await payments.refuse(conn, purchase.id, f"refused:{status}")
-            await alerts.owe(conn, self._settings.admin_ids, CheckoutRefused(str(purchase.id), status))
+            if not ended:
+                await payments.back_off(conn, purchase.id, self.retry_after_s)
+            opened_at = await breakers.refused(conn, self._gateway.name)
+            alert = CheckoutRefused(f"{status}:{datetime.now(UTC):%Y-%m-%dT%H}", status)
+            await alerts.owe(conn, self._settings.admin_ids, alert)
+        if opened_at:
+            log.error("breaker.opened", provider=self._gateway.name, status=status)
         if ended:
             self._metrics.payments.labels("refused").inc()
         self._wake_delivery()
         return ended
 
-    async def read(self, purchase: Purchase, source: Source) -> None:
-        """Asks how the charge of a purchase stands. Raises Unavailable when nobody can say."""
-        if purchase.provider_id is None:
-            return
-        charge = await self.charge(purchase.provider_id, source)
+    async def read(self, purchase: Purchase, source: Source, claimed: str | None = None) -> bool:
+        """Asks how the charge of a purchase stands; False where an id that is only `claimed` is no charge's.
+
+        Raises Unavailable when nobody can say, and tells the operators where that will not pass by itself: a purchase
+        of another till, or a charge that its gateway gave us and no longer knows.
+        """
+        till, payment = self._gateway, str(purchase.id)
+        provider_id = purchase.provider_id or claimed
+        if provider_id is None:
+            return False
+        if (purchase.gateway, purchase.shop_id, purchase.test) != (till.name, till.shop_id, till.test):
+            await self._tell(PaymentElsewhere(payment, payment, purchase.shop_id))
+            raise Unavailable("a purchase of another till")
+        with self._metrics.outside_call(till.name, "get_payment"):
+            charge = await till.read(provider_id, LANES[source])
+        if charge is None and purchase.provider_id is None:
+            log.warning("payment.not_at_yookassa", provider_id=provider_id)
+            return False
         if charge is None:
+            await self._tell(PaymentGone(payment, payment, provider_id))
             raise Unavailable("a payment of ours is unknown")
         await self._settlement.settle(purchase.id, charge, source)
+        return True
 
-    async def charge(self, provider_id: str, source: Source) -> Charge | None:
-        """A charge by its gateway's id; None where there is none. Raises Unavailable."""
-        with self._metrics.outside_call(self._gateway.name, "get_payment"):
-            return await self._gateway.read(provider_id, _LANES[source])
+    async def _tell(self, alert: Alert) -> None:
+        async with transaction(self._pool) as conn:
+            await alerts.owe(conn, self._settings.admin_ids, alert)
+        self._wake_delivery()

@@ -12,12 +12,11 @@ from app.catalog import PLANS, Plan
 from app.db import transaction
 from app.flows.purchases.ask import Asking
 from app.flows.purchases.settle import Source
-from app.gateways.port import DEADLINE_S, Gateway, Order, Refused, Status, Unavailable
+from app.gateways.port import Gateway, Order, Refused, Status, Unavailable
 from app.metrics import Metrics
 from app.repo import payments, users
 from app.repo.payments import NewPurchase, Purchase
 from app.repo.records import Connection, Pool
-from app.settings import Settings
 
 log = structlog.get_logger()
 
@@ -50,14 +49,11 @@ class Offer:
 class Checkout:
     """Offers links to pay."""
 
-    def __init__(self, pool: Pool, settings: Settings, metrics: Metrics, gateway: Gateway, asking: Asking) -> None:
+    def __init__(self, pool: Pool, metrics: Metrics, gateway: Gateway, asking: Asking) -> None:
         self._pool = pool
         self._metrics = metrics
         self._gateway = gateway
         self._asking = asking
-        # An unknown create call is repeated with the same key and request, about once a minute as YooKassa asks;
-        # never while the one before may still be answered.
-        self._retry_after_s = DEADLINE_S + settings.payment_poll_after_s
 
     async def offer(self, user_id: int, plan_key: str, return_url: str, waited_s: float = 0) -> Offer:
         """The link to pay for a plan. Raises KeyError for no such plan.
@@ -67,12 +63,16 @@ class Checkout:
         plan = PLANS[plan_key]
         # Not a part of the patience: who is told to wait for a link has a purchase, which the worker goes on with
         purchase = await self._open(user_id, plan, return_url)
+        if purchase is None:
+            return Offer(Outcome.REFUSED)
         structlog.contextvars.bind_contextvars(payment_id=str(purchase.id))
         try:
             async with asyncio.timeout(max(0, PATIENCE_S - waited_s)) as patience:
                 if purchase.status == "pending" and purchase.link_age_s >= LINK_TRUSTED_S:
                     await self._asking.read(purchase, Source.CHECKOUT)
                     purchase = await self._open(user_id, plan, return_url)
+                if purchase is None:
+                    return Offer(Outcome.REFUSED)
                 if purchase.status == "pending":
                     return Offer(Outcome.LINK, purchase.confirmation_url)
                 return await self._create(purchase)
@@ -83,15 +83,19 @@ class Checkout:
                 raise
             return Offer(Outcome.LATER)
 
-    async def _open(self, user_id: int, plan: Plan, return_url: str) -> Purchase:
-        """The open purchase of this plan, or a new one, stored before its gateway hears of it."""
+    async def _open(self, user_id: int, plan: Plan, return_url: str) -> Purchase | None:
+        """The open purchase of this plan, or a new one, stored before its gateway hears of it; None while no new charge
+        may be made."""
         till = self._gateway
         async with transaction(self._pool) as conn:
             await users.lock(conn, user_id)
             found = await payments.open_of_plan(conn, user_id, plan.key, till.name, till.shop_id, till.test)
+            if found is not None and found.status == "pending":
+                return found
+            if not await self._asking.may_create(conn):
+                return None
             if found is not None:
-                if found.status == "new":
-                    await payments.begin_attempt(conn, found.id, self._retry_after_s)
+                await payments.begin_attempt(conn, found.id, self._asking.retry_after_s)
                 return found
             stored = await self._insert(conn, user_id, plan, return_url)
         log.info(
@@ -121,7 +125,7 @@ class Checkout:
             till.test,
             request,
         )
-        await payments.insert(conn, new, self._retry_after_s)
+        await payments.insert(conn, new, self._asking.retry_after_s)
         stored = await payments.by_id(conn, payment_id)
         if stored is None:
             raise RuntimeError("a purchase vanished")

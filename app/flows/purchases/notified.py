@@ -6,7 +6,7 @@ import structlog
 
 from app.db import connection
 from app.flows.purchases.ask import Asking
-from app.flows.purchases.settle import Settlement, Source
+from app.flows.purchases.settle import Source
 from app.flows.purchases.turns import Turns
 from app.gateways.port import Gateway
 from app.repo import payments
@@ -18,11 +18,10 @@ log = structlog.get_logger()
 class Notified:
     """Takes notifications of a gateway."""
 
-    def __init__(self, pool: Pool, gateway: Gateway, asking: Asking, settlement: Settlement) -> None:
+    def __init__(self, pool: Pool, gateway: Gateway, asking: Asking) -> None:
         self._pool = pool
         self._gateway = gateway
         self._asking = asking
-        self._settlement = settlement
         self._turns = Turns[bool]()
 
     async def of(self, provider_id: str, claimed_id: UUID | None) -> bool:
@@ -39,16 +38,10 @@ class Notified:
             log.warning("payment.unknown", provider_id=provider_id)
             return False
         structlog.contextvars.bind_contextvars(payment_id=str(purchase.id), user_id=purchase.user_id)
-        payment_id = purchase.id
-        return await self._turns.join(provider_id, lambda: self._look(payment_id, provider_id))
-
-    async def _look(self, payment_id: UUID, provider_id: str) -> bool:
-        charge = await self._asking.charge(provider_id, Source.NOTIFICATION)
-        if charge is None:
-            log.warning("payment.not_at_yookassa", provider_id=provider_id)
-            return False
-        await self._settlement.settle(payment_id, charge, Source.NOTIFICATION)
-        return True
+        known = purchase
+        return await self._turns.join(
+            provider_id, lambda: self._asking.read(known, Source.NOTIFICATION, claimed=provider_id)
+        )
 
     async def close(self) -> None:
         """Cuts short what is being looked at."""

@@ -8,7 +8,7 @@ import structlog
 from app.db import connection
 from app.flows.purchases.ask import Asking
 from app.flows.purchases.settle import Source
-from app.gateways.port import DEADLINE_S, Gateway, Refused, Unavailable
+from app.gateways.port import Gateway, Refused, Unavailable
 from app.metrics import Metrics
 from app.repo import payments
 from app.repo.records import Pool
@@ -26,7 +26,6 @@ class Poll:
         self._gateway = gateway
         self._asking = asking
         self._poll_after_s = settings.payment_poll_after_s
-        self._retry_after_s = DEADLINE_S + settings.payment_poll_after_s
 
     async def claim(self, limit: int) -> Sequence[UUID]:
         """Open purchases whose turn it is to be asked about."""
@@ -42,10 +41,13 @@ class Poll:
                 log.error("payment.abandoned", payment_id=str(payment_id))
                 self._metrics.payments.labels("abandoned").inc()
                 return
-            await payments.begin_attempt(conn, payment_id, self._retry_after_s)
             purchase = await payments.by_id(conn, payment_id)
-        if purchase is None:
-            return
+            if purchase is None:
+                return
+            if purchase.status == "new":
+                if not await self._asking.may_create(conn):
+                    return
+                await payments.begin_attempt(conn, payment_id, self._asking.retry_after_s)
         structlog.contextvars.bind_contextvars(user_id=purchase.user_id)
         try:
             if purchase.status == "new":

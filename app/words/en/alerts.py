@@ -33,6 +33,25 @@ class EnglishAlerts(Alerts):
         what = _DIFFERENCES.get(difference, f"amount {roubles(kopecks)} {currency}")
         return self.alert(f"Payment {payment} was paid but differs: {what}. Nothing was credited.")
 
+    def alert_payment_elsewhere(self, payment: str, shop: str) -> str:
+        return self.alert(
+            f"YooKassa told of payment {payment} of shop {shop}, but another shop is configured: the payment cannot be "
+            "read, nothing was credited. Put the former keys back, or compare the payment by hand."
+        )
+
+    def alert_payment_gone(self, payment: str, provider_id: str) -> str:
+        return self.alert(
+            f"YooKassa no longer knows payment {payment} ({provider_id}), which it made itself: check whether the "
+            "right shop is configured. Nothing was changed."
+        )
+
+    def alert_other_till(self, shop: str, payments: int) -> str:
+        rows = "open payment" if payments == 1 else "open payments"
+        return self.alert(
+            f"There are {payments} {rows} of shop {shop}, but another one is configured: nobody asks about them any "
+            "more. Compare them with the former shop’s account."
+        )
+
     def alert_payment_late(self, payment: str, status: str) -> str:
         return self.alert(f"Payment {payment} was paid although it is closed already ({status}). Nothing was credited.")
 

@@ -3,7 +3,7 @@
 from html import escape
 
 from app.words.alerts import Alerts
-from app.words.ru.numbers import roubles
+from app.words.ru.numbers import plural, roubles
 
 _DIFFERENCES = {"shop": "другой магазин", "test": "тестовый платёж", "not_test": "не тестовый платёж"}
 
@@ -30,6 +30,25 @@ class RussianAlerts(Alerts):
     def alert_payment_in_review(self, payment: str, difference: str, kopecks: int, currency: str) -> str:
         what = _DIFFERENCES.get(difference, f"сумма {roubles(kopecks)} {currency}")
         return self.alert(f"Платёж {payment} оплачен, но отличается: {what}. Ничего не начислено.")
+
+    def alert_payment_elsewhere(self, payment: str, shop: str) -> str:
+        return self.alert(
+            f"ЮKassa прислала уведомление о платеже {payment} магазина {shop}, а настроен другой магазин: прочитать "
+            "платёж нельзя, ничего не начислено. Верните прежние ключи или сверьте платёж вручную."
+        )
+
+    def alert_payment_gone(self, payment: str, provider_id: str) -> str:
+        return self.alert(
+            f"ЮKassa больше не знает платёж {payment} ({provider_id}), который сама создала: проверьте, тот ли магазин "
+            "в настройках. Ничего не изменено."
+        )
+
+    def alert_other_till(self, shop: str, payments: int) -> str:
+        rows = plural(payments, "незакрытый платёж", "незакрытых платежа", "незакрытых платежей")
+        return self.alert(
+            f"В базе {payments} {rows} магазина {shop}, а настроен другой: о них больше никто не спрашивает. Сверьте "
+            "их с кабинетом прежнего магазина."
+        )
 
     def alert_payment_late(self, payment: str, status: str) -> str:
         return self.alert(f"Платёж {payment} оплачен, хотя уже закрыт ({status}). Ничего не начислено.")
