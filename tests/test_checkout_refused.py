@@ -1,21 +1,14 @@
 """A gateway that refuses us: few rows, few calls, one alert an hour, and sales go on by themselves."""
 
-import asyncio
-from collections.abc import AsyncIterator
-
 import pytest
 
 from sandbox.people import Person
-from tests.world import SHOP_KEY, World, world
+from tests.world import SHOP_KEY, World
 
 ADMIN = 5
 
 
-@pytest.fixture
-async def bot(database_url: str, redis_url: str) -> AsyncIterator[World]:
-    async with world(database_url, redis_url, admin_ids=(ADMIN,)) as running:
-        yield running
-        await running.audit()
+pytestmark = pytest.mark.settings(admin_ids=(ADMIN,))
 
 
 async def press(bot: World, person: Person, times: int = 1, price: str = "200 ₽") -> None:
@@ -38,11 +31,8 @@ async def alerts(bot: World) -> list[str]:
 
 
 async def refusals(bot: World, number: int) -> None:
-    """Waits until so many in a row are counted; only PostgreSQL knows."""
-    count = "SELECT refusals FROM breakers WHERE provider = 'yookassa'"
-    async with asyncio.timeout(10):
-        while await bot.db.fetchval(count) != number:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+    """Waits until so many in a row are counted."""
+    await bot.until("SELECT refusals = $1 FROM breakers WHERE provider = 'yookassa'", number)
 
 
 async def test_fifteen_presses_with_wrong_keys_are_three_calls_three_rows_and_one_alert(bot: World) -> None:
@@ -89,25 +79,22 @@ async def test_a_link_that_is_payable_is_shown_while_sales_are_stopped(bot: Worl
     assert declined(buyer) == 0
 
 
-async def test_a_purchase_refused_after_an_unknown_call_is_tried_ever_more_rarely(
-    database_url: str, redis_url: str
-) -> None:
+async def test_a_purchase_refused_after_an_unknown_call_is_tried_ever_more_rarely(bot: World) -> None:
     """It may have been made by the first call, so it stays; and while sales are stopped it is sent as a trial alone."""
-    async with world(database_url, redis_url, payment_poll_after_s=60) as bot:
-        bot.yookassa.fault("payments.create", drop=True)
-        await press(bot, bot.person())
-        bot.yookassa.secret = "test_another"
-        waits = []
-        for call in range(2, 5):
-            await bot.db.execute("UPDATE payments SET poll_at = now(), polls = 0")
-            await refusals(bot, call - 1)
-            assert len(bot.yookassa.called("payments.create")) == call
-            waits.append(await bot.db.fetchval("SELECT extract(epoch FROM poll_at - now())::float8 FROM payments"))
-        assert waits == sorted(waits)
-        assert waits[-1] > 600
-        assert await bot.db.fetchval("SELECT status FROM payments") == "new"
-        bot.yookassa.secret = SHOP_KEY
-        await bot.db.execute("UPDATE breakers SET trial_at = now() WHERE provider = 'yookassa'")
-        await bot.db.execute("UPDATE payments SET poll_at = now()")
-        await bot.yookassa.wait_for(lambda: bot.yookassa.payments)
-        assert len(bot.yookassa.called("payments.create")) == 5
+    bot.yookassa.fault("payments.create", drop=True)
+    await press(bot, bot.person())
+    bot.yookassa.secret = "test_another"
+    waits = []
+    for call in range(2, 5):
+        await bot.db.execute("UPDATE payments SET poll_at = now(), polls = 0")
+        await refusals(bot, call - 1)
+        assert len(bot.yookassa.called("payments.create")) == call
+        waits.append(await bot.db.fetchval("SELECT extract(epoch FROM poll_at - now())::float8 FROM payments"))
+    assert waits == sorted(waits)
+    assert waits[-1] > 600
+    assert await bot.db.fetchval("SELECT status FROM payments") == "new"
+    bot.yookassa.secret = SHOP_KEY
+    await bot.db.execute("UPDATE breakers SET trial_at = now() WHERE provider = 'yookassa'")
+    await bot.db.execute("UPDATE payments SET poll_at = now()")
+    await bot.yookassa.wait_for(lambda: bot.yookassa.payments)
+    assert len(bot.yookassa.called("payments.create")) == 5

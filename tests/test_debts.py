@@ -8,7 +8,6 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from app.db import transaction
 from app.repo import credits, users
 from app.repo.credits import AlreadyBooked, Reason
 from sandbox.people import Person
@@ -20,13 +19,10 @@ _ROOT = Path(__file__).parents[1]
 async def spend(bot: World, person: Person, amount: int, status: str = "delivered") -> None:
     """An order of that price, as if it had been made and drawn."""
     order = uuid4()
-    async with (
-        asyncpg.create_pool(bot.settings.database_url, min_size=1, max_size=1) as pool,
-        transaction(pool) as conn,
-    ):
-        await users.lock(conn, person.id)
-        await credits.debit(conn, person.id, amount, Reason.ORDER, str(order))
-        await conn.execute(
+    async with bot.db.transaction():
+        await users.lock(bot.db, person.id)
+        await credits.debit(bot.db, person.id, amount, Reason.ORDER, str(order))
+        await bot.db.execute(
             "INSERT INTO generations (id, user_id, order_key, status, model, size, price, prompt, source_file_id,"
             " deadline_at, finished_at) VALUES ($1, $2, $3, $4, 'gpt-image-1', '512x512', $5, 'x', 'x', now(),"
             " CASE WHEN $4 = 'delivered' THEN now() END)",

@@ -5,7 +5,6 @@ import time
 from typing import Any
 
 import aiohttp
-import pytest
 
 from app.flows.purchases.turns import Turns
 from tests.world import World

@@ -1,20 +1,15 @@
 """A changed shop loses no payment silently: whoever asks is told to ask again, and the operators are told once."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.world import World, services, serving, world
+from tests.world import World, services, serving
 
 ADMIN = 5
 
 
-@pytest.fixture
-async def bot(database_url: str, redis_url: str) -> AsyncIterator[World]:
-    async with world(database_url, redis_url, admin_ids=(ADMIN,)) as running:
-        yield running
-        await running.audit()
+pytestmark = pytest.mark.settings(admin_ids=(ADMIN,))
 
 
 async def alerts(bot: World) -> list[str]:

@@ -51,8 +51,7 @@ class Asking:
 
     async def may_create(self, conn: Connection) -> bool:
         """Whether a create call may be made: always, but while the gateway refuses us, when one trial in a while is."""
-        till = self._gateway.name
-        return await breakers.is_closed(conn, till) or await breakers.try_trial(conn, till)
+        return await breakers.refusing(conn, {self._gateway.name: breakers.TRIAL_EVERY_S}) is None
 
     async def create(self, purchase: Purchase, source: Source, *, owed: bool) -> Charge:
         """Sends the stored request under the purchase's own key: however often, it is one charge.
@@ -71,7 +70,7 @@ class Asking:
                 raise
             raise Unavailable("refused, but an earlier call may not have been") from error
         async with connection(self._pool) as conn:
-            if await breakers.accepted(conn, self._gateway.name):
+            if await breakers.accepted(conn, [self._gateway.name]):
                 log.info("breaker.closed", provider=self._gateway.name)
         await self._settlement.settle(purchase.id, charge, source, owed=owed)
         return charge
@@ -86,7 +85,7 @@ class Asking:
             ended = await payments.refuse(conn, purchase.id, f"refused:{status}")
             if not ended:
                 await payments.back_off(conn, purchase.id, self.retry_after_s)
-            opened_at = await breakers.refused(conn, self._gateway.name)
+            opened_at = await breakers.refused(conn, self._gateway.name, breakers.TRIAL_EVERY_S)
             alert = CheckoutRefused(f"{status}:{datetime.now(UTC):%Y-%m-%dT%H}", status)
             await alerts.owe(conn, self._settings.admin_ids, alert)
         if opened_at:
