@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import aiohttp
+import pytest
 
 from app.flows.purchases.turns import Turns
 from tests.world import World
