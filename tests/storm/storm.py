@@ -248,7 +248,8 @@ class Storm:
             for difference in await audit.differences(conn):
                 report.differences.append(f"audit: {difference}")
         outcomes = await stage.pool.fetch(
-            "SELECT user_id, id, status, result_file_id, extract(epoch FROM finished_at - created_at)::float8 AS took FROM generations"
+            "SELECT user_id, id, status, result_file_id,"
+            " extract(epoch FROM finished_at - created_at)::float8 AS took FROM generations"
         )
         self._count(outcomes)
         self._compare_orders(outcomes)
