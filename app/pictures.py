@@ -8,10 +8,11 @@ import asyncio
 import os
 import signal
 import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from socket import socket, socketpair
+from subprocess import DEVNULL, Popen
 
 from app.room import Room
 
@@ -39,6 +40,7 @@ _ANSWER_LIMIT = 24 * 1024 * 1024
 
 _FINAL = {-signal.SIGXCPU, -signal.SIGALRM, -signal.SIGKILL}
 """Ends that more memory would not change: its time was up, or the system found that it took too much."""
+
 _SUFFIX = {"jpeg": "jpg", "png": "png", "webp": "webp", "gif": "gif", "tiff": "tiff"}
 
 # Nothing of the bot's own environment: it holds every secret there is
@@ -122,18 +124,21 @@ class Pictures:
 
 async def _ask_child(data: bytes, task: str, memory: int) -> tuple[str, bytes]:
     """One child's life. Raises _NoAnswer, NotAPicture where its time is up, TooLarge."""
-    command = (sys.executable, "-I", _DECODER, task, str(memory), str(os.getpid()))
-    process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=_ENVIRONMENT)
+    command = (sys.executable, "-I", str(_DECODER), task, str(memory), str(os.getpid()))
+    ours, theirs = socketpair()
+    with theirs:
+        # Not asyncio's: uvloop copies this whole process for its child's first moment. This takes about a millisecond
+        child = Popen(command, stdin=theirs, stdout=theirs, stderr=DEVNULL, env=_ENVIRONMENT)  # noqa: ASYNC220, S603
     try:
         async with asyncio.timeout(PATIENCE_S):
-            answer = await _converse(process, data)
-            code = await process.wait()
+            answer = await _converse(ours, data)
+            code = await asyncio.to_thread(child.wait)
     except TimeoutError as error:
         raise NotAPicture(f"not read within {PATIENCE_S:.0f} s") from error
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        if child.returncode is None:
+            child.kill()
+            await asyncio.to_thread(child.wait)
     if code in _FINAL:
         raise NotAPicture(f"the reading was ended by signal {-code}")
     word, _, kind = answer[: answer.find(b"\n")].decode(errors="replace").partition(" ")
@@ -144,18 +149,21 @@ async def _ask_child(data: bytes, task: str, memory: int) -> tuple[str, bytes]:
     return kind, data if word == "same" else bytes(answer[answer.find(b"\n") + 1 :])
 
 
-async def _converse(process: Process, data: bytes) -> bytearray:
+async def _converse(connection: socket, data: bytes) -> bytearray:
     """What the child answers to the picture. It is believed no more than the picture is."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    with suppress(OSError):
-        for start in range(0, len(data), _CHUNK):
-            process.stdin.write(data[start : start + _CHUNK])
-            await process.stdin.drain()
-    process.stdin.close()
-    answer = bytearray()
-    while chunk := await process.stdout.read(_CHUNK):
-        answer += chunk
-        if len(answer) > _ANSWER_LIMIT:
-            raise _NoAnswer("an answer without end")
-    return answer
+    reader, writer = await asyncio.open_unix_connection(sock=connection)
+    try:
+        with suppress(OSError):
+            for start in range(0, len(data), _CHUNK):
+                writer.write(data[start : start + _CHUNK])
+                await writer.drain()
+            writer.write_eof()
+        answer = bytearray()
+        with suppress(OSError):
+            while chunk := await reader.read(_CHUNK):
+                answer += chunk
+                if len(answer) > _ANSWER_LIMIT:
+                    raise _NoAnswer("an answer without end")
+        return answer
+    finally:
+        writer.close()

@@ -28,8 +28,13 @@ def exists(pid: int) -> bool:
 
 
 def resident(pid: int) -> int:
-    """Bytes of memory that the process and everything below it hold; what they share counts for each."""
-    pages = (line.split() for one in tree(pid) for line in read(one, "status").decode().splitlines())
+    """Bytes of memory that the process and everything below it hold; what they share counts for each.
+
+    A child that is not yet a program of its own is left out: its memory is its parent's.
+    """
+    own = read(pid, "cmdline")
+    grown = [pid, *(child for child in tree(pid)[1:] if read(child, "cmdline") != own)]
+    pages = (line.split() for one in grown for line in read(one, "status").decode().splitlines())
     return sum(int(line[1]) * 1024 for line in pages if line and line[0] == "VmRSS:")
 
 
