@@ -128,7 +128,7 @@ async def _ask_child(data: bytes, task: str, memory: int) -> tuple[str, bytes]:
     ours, theirs = socketpair()
     with theirs:
         # Not asyncio's: uvloop copies this whole process for its child's first moment. This takes about a millisecond
-        child = Popen(command, stdin=theirs, stdout=theirs, stderr=DEVNULL, env=_ENVIRONMENT)  # noqa: ASYNC220, S603
+        child = Popen(command, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=DEVNULL, env=_ENVIRONMENT)  # noqa: ASYNC220, S603
     try:
         async with asyncio.timeout(PATIENCE_S):
             answer = await _converse(ours, data)

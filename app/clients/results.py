@@ -3,6 +3,8 @@
 import asyncio
 import ipaddress
 import socket
+from contextlib import AsyncExitStack
+from io import BytesIO
 from typing import Any
 
 import aiohttp
@@ -10,8 +12,19 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 FETCH_TIMEOUT_S = 30
+CONNECT_TIMEOUT_S = 5
+SILENCE_S = 10
+"""A host that sends nothing for so long is taken for one that hangs."""
+
 MAX_BYTES = 50 * 1024 * 1024
+"""What a bot can send as a document."""
+
+LITTLE_BYTES = 8 * 1024 * 1024
+"""More than any size of the catalogue weighs. What is larger waits for room, so that a few of them fit into memory."""
+
 MAX_REDIRECTS = 3
+LOOKUPS = 2
+"""Names looked up at once: the system's look-up has four threads for all of the bot, and may hang in them."""
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _REDIRECTS = {301, 302, 303, 307, 308}
@@ -25,25 +38,39 @@ class Unreachable(Exception):
     """Nothing could be fetched now."""
 
 
+class Crowded(Exception):
+    """There is no room for so large a picture now; nothing is wrong with it or its host."""
+
+
 class Results:
     """A client without credentials that connects to public addresses and to one trusted host."""
 
     def __init__(self, gen_api_url: str) -> None:
         self._trusted = URL(gen_api_url).host or ""
         self._opened: aiohttp.ClientSession | None = None
+        self._large = asyncio.Semaphore(1)
 
     def _session(self) -> aiohttp.ClientSession:
         if self._opened is None:
-            connector = aiohttp.TCPConnector(resolver=_PublicResolver(self._trusted))
-            # No cookies: what one host sets is nothing another should see
-            self._opened = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+            self._opened = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(resolver=_PublicResolver(self._trusted)),
+                # No cookies: what one host sets is nothing another should see
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT_S, sock_read=SILENCE_S),
+                # Pictures are compressed as they are, and a bomb is none that way
+                auto_decompress=False,
+                headers={"Accept-Encoding": "identity"},
+            )
         return self._opened
 
-    async def fetch(self, url: str) -> bytes:
-        """The bytes behind `url`, at most 50 MB, within 30 s. Raises LinkDead or Unreachable."""
+    async def fetch(self, url: str, held: AsyncExitStack) -> bytes:
+        """The bytes behind `url`, at most 50 MB, within 30 s. Raises LinkDead, Unreachable, or Crowded.
+
+        `held` gives the room of a large picture back: it is closed when the caller has no more use for the bytes.
+        """
         try:
             async with asyncio.timeout(FETCH_TIMEOUT_S):
-                return await self._follow(URL(url))
+                return await self._follow(URL(url), held)
         except aiohttp.ClientConnectorError as error:
             if isinstance(error.os_error, _NotPublic):
                 raise LinkDead(str(error.os_error)) from error
@@ -53,7 +80,7 @@ class Results:
         except (aiohttp.ClientError, OSError) as error:
             raise Unreachable(repr(error)) from error
 
-    async def _follow(self, url: URL) -> bytes:
+    async def _follow(self, url: URL, held: AsyncExitStack) -> bytes:
         for _ in range(MAX_REDIRECTS + 1):
             self._check(url)
             async with self._session().get(url, allow_redirects=False) as response:
@@ -64,7 +91,7 @@ class Results:
                     raise LinkDead(f"status {response.status}")
                 if response.status != 200:
                     raise Unreachable(f"status {response.status}")
-                return await _read(response)
+                return await self._read(response, held)
         raise LinkDead("too many redirects")
 
     def _check(self, url: URL) -> None:
@@ -82,6 +109,21 @@ class Results:
         if not _is_public(literal):
             raise LinkDead(f"{url.host} is not public")
 
+    async def _read(self, response: aiohttp.ClientResponse, held: AsyncExitStack) -> bytes:
+        expected, alone = response.content_length or 0, False
+        body = BytesIO()
+        async for chunk in response.content.iter_chunked(65536):
+            body.write(chunk)
+            length = max(expected, body.tell())
+            if length > MAX_BYTES:
+                raise LinkDead("more than 50 MB")
+            if length > LITTLE_BYTES and not alone:
+                if self._large.locked():
+                    raise Crowded(f"{length} bytes, and another large picture is under way")
+                await held.enter_async_context(self._large)
+                alone = True
+        return body.getvalue()
+
     async def close(self) -> None:
         """Closes what was opened."""
         if self._opened is not None:
@@ -98,11 +140,14 @@ class _PublicResolver(AbstractResolver):
     def __init__(self, trusted: str) -> None:
         self._trusted = trusted
         self._inner = aiohttp.ThreadedResolver()
+        self._places = asyncio.Semaphore(LOOKUPS)
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        found = await self._inner.resolve(host, port, family)
+        # aiohttp lets a look-up that nobody waits for any more run on, and so it keeps its place
+        async with self._places:
+            found = await self._inner.resolve(host, port, family)
         if host == self._trusted:
             return found
         public = [one for one in found if _is_public(ipaddress.ip_address(one["host"].partition("%")[0]))]
@@ -122,12 +167,3 @@ def _is_public(address: Any) -> bool:
         if address in _NAT64:
             return _is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
     return bool(address.is_global and not address.is_multicast)
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    async for chunk in response.content.iter_chunked(65536):
-        body += chunk
-        if len(body) > MAX_BYTES:
-            raise LinkDead("more than 50 MB")
-    return bytes(body)

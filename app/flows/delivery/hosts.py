@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from yarl import URL
 
-from app.clients.results import LinkDead
+from app.clients.results import Crowded, LinkDead
 
 WELL_SLOTS = 6
 """Of the eight of first tries, so that even a host that has just begun to hang leaves some to others."""
@@ -47,7 +47,7 @@ class Hosts:
         self._fetching[host] += not failures
         try:
             yield _ILL_PATIENCE_S if ill and not failures else patience_s
-        except LinkDead:
+        except (LinkDead, Crowded):
             # An answer, and about this picture alone
             self._failed.pop(host, None)
             raise

@@ -1,6 +1,7 @@
 """Pictures: fetched, scaled, shown."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from uuid import UUID
 
 import structlog
@@ -11,7 +12,7 @@ from aiogram.exceptions import AiogramError, TelegramBadRequest, TelegramEntityT
 from app import words
 from app.clients import genapi
 from app.clients.genapi import GenApi
-from app.clients.results import LinkDead, Results
+from app.clients.results import Crowded, LinkDead, Results
 from app.db import connection, transaction
 from app.faults import TELEGRAM
 from app.flows.cards import Cards
@@ -79,13 +80,14 @@ class PictureLetters:
         if message.sends >= SENDS:
             await self._shown(message, result, None)
             return
-        async with asyncio.timeout(PREPARE_S[message.failures > 0]):
-            await self._announce(message.chat_id)
-            data = await self._fetch(message, result)
-        if data is None:
-            await self._settling.undeliverable(message, result.user_id, Failure.NO_PICTURE)
-        else:
-            await self._show(message, result, data)
+        async with AsyncExitStack() as held:
+            async with asyncio.timeout(PREPARE_S[message.failures > 0]):
+                await self._announce(message.chat_id)
+                data = await self._fetch(message, result, held)
+            if data is None:
+                await self._settling.undeliverable(message, result.user_id, Failure.NO_PICTURE)
+            else:
+                await self._show(message, result, data)
 
     async def give_up(self, message: Message, error: Exception | None) -> None:
         """Ends the order and gives its price back."""
@@ -102,10 +104,10 @@ class PictureLetters:
         except TELEGRAM as error:
             log.debug("delivery.not_announced", error=repr(error))
 
-    async def _fetch(self, message: Message, result: Result) -> bytes | None:
+    async def _fetch(self, message: Message, result: Result, held: AsyncExitStack) -> bytes | None:
         """The picture in the chosen size, or None when there is none; what it raises is worth another try."""
         try:
-            data = await self._download(message, result)
+            data = await self._download(message, result, held)
             return await self._pictures.fit(data, result.size)
         except NotAPicture:
             log.warning("delivery.no_picture")
@@ -113,16 +115,18 @@ class PictureLetters:
         except LinkDead as error:
             log.warning("delivery.link_dead", error=str(error))
         fresh = await self._fresh(result)
-        return await self._fetch(message, fresh) if fresh else None
+        return await self._fetch(message, fresh, held) if fresh else None
 
-    async def _download(self, message: Message, result: Result) -> bytes:
+    async def _download(self, message: Message, result: Result, held: AsyncExitStack) -> bytes:
         try:
             with self._hosts.fetching(result.result_url, message.ref, message.failures) as patience_s:
                 async with asyncio.timeout(patience_s):
                     with self._metrics.outside_call("results", "fetch"):
-                        return await self._results.fetch(result.result_url)
+                        return await self._results.fetch(result.result_url, held)
         except Full as error:
             raise Busy(f"{error} has its slots") from error
+        except Crowded as error:
+            raise Busy(str(error)) from error
 
     async def _fresh(self, result: Result) -> Result | None:
         """The same generation with a fresh link, asked for once; None where there is none."""

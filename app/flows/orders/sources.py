@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from io import BytesIO
 from uuid import UUID
 
@@ -18,11 +19,15 @@ from app.repo.generations import Failure
 from app.repo.records import Pool
 from app.room import Room
 
-KEPT_BYTES = 32 * 1024 * 1024
+KEPT_BYTES = 16 * 1024 * 1024
 """Checked pictures that are kept in memory, those asked for last."""
 
-_ARRIVING_BYTES = 3 * MAX_BYTES
-"""Pictures that are being fetched and checked; the next one waits."""
+_LITTLE_BYTES = 1024 * 1024
+"""Telegram's own photos are smaller, and wait for nobody's large files."""
+
+_ROOM_BYTES = 2 * MAX_BYTES
+"""Pictures that are on their way from Telegram to gen-api; the next order waits: eight of the largest would be more
+than the process may hold."""
 
 
 class Unusable(Exception):
@@ -44,45 +49,55 @@ class Sources:
         self._metrics = metrics
         self._kept: OrderedDict[str, Picture] = OrderedDict()
         self._bytes = 0
-        self._arriving = Room(_ARRIVING_BYTES)
+        self._room = Room(_ROOM_BYTES)
 
     async def of_order(self, generation_id: UUID, number: int) -> Picture | None:
-        """One of an open order's pictures, the first being number 1; None where there is none. Raises as `fetch`."""
+        """One of an open order's pictures, the first being number 1; None for none. Raises as `fetch_all`."""
         async with connection(self._pool) as conn:
             file_id = await generations.source(conn, generation_id, number)
-        return await self.fetch(file_id) if file_id else None
+        if file_id is None:
+            return None
+        async with AsyncExitStack() as held:
+            [picture] = await self.fetch_all([file_id], held)
+            return picture
 
-    async def fetch_all(self, file_ids: Sequence[str]) -> list[Picture]:
-        """Several pictures, side by side, together no larger than one may be. Raises as `fetch`."""
-        found = await asyncio.gather(*map(self.fetch, file_ids), return_exceptions=True)
-        pictures = [picture for picture in found if isinstance(picture, Picture)]
-        errors = [(number, error) for number, error in enumerate(found, 1) if isinstance(error, BaseException)]
-        for number, error in errors:
-            if isinstance(error, Unusable):
-                raise Unusable(error.failure, number if len(found) > 1 else None)
-        for _, error in errors:
-            raise error
+    async def fetch_all(self, file_ids: Sequence[str], held: AsyncExitStack) -> list[Picture]:
+        """Several pictures fit for gen-api, side by side, together no larger than one may be.
+
+        `held` gives their room back: it is closed when the caller has no more use for them. Raises Unusable, or one
+        of `faults.TELEGRAM` where they may come later.
+        """
+        found = await _each(self._find, file_ids)
+        size = sum(one.file_size or MAX_BYTES if isinstance(one, File) else 0 for one in found)
+        if size > MAX_BYTES and len(found) > 1:
+            raise Unusable(Failure.TOO_LARGE)
+        if size > _LITTLE_BYTES:
+            await held.enter_async_context(self._room.taken(size))
+        pictures = await _each(self._checked, found)
         if sum(len(picture.data) for picture in pictures) > MAX_BYTES:
             raise Unusable(Failure.TOO_LARGE)
+        for file_id, picture in zip(file_ids, pictures, strict=True):
+            self._keep(file_id, picture)
         return pictures
 
-    async def fetch(self, file_id: str) -> Picture:
-        """The picture, fit for gen-api. Raises Unusable, or one of `faults.TELEGRAM` where it may come later."""
+    async def _find(self, file_id: str) -> Picture | File:
         if kept := self._kept.get(file_id):
             self._kept.move_to_end(file_id)
             return kept
         try:
-            file = await self._bot.get_file(file_id)
-            async with self._arriving.taken(file.file_size or MAX_BYTES):
-                picture = await self._pictures.inspect(await self._download(file))
+            return await self._bot.get_file(file_id)
+        except TelegramBadRequest as error:
+            raise Unusable(Failure.TOO_LARGE if "too big" in error.message else Failure.FILE_GONE) from error
+
+    async def _checked(self, found: Picture | File) -> Picture:
+        if isinstance(found, Picture):
+            return found
+        try:
+            return await self._pictures.inspect(await self._download(found))
         except NotAPicture as error:
             raise Unusable(Failure.NOT_A_PICTURE) from error
         except TooLarge as error:
             raise Unusable(Failure.TOO_LARGE) from error
-        except TelegramBadRequest as error:
-            raise Unusable(Failure.TOO_LARGE if "too big" in error.message else Failure.FILE_GONE) from error
-        self._keep(file_id, picture)
-        return picture
 
     async def _download(self, file: File) -> bytes:
         buffer = BytesIO()
@@ -100,3 +115,15 @@ class Sources:
         while self._bytes > KEPT_BYTES:
             _, oldest = self._kept.popitem(last=False)
             self._bytes -= len(oldest.data)
+
+
+async def _each[T, R](do: Callable[[T], Awaitable[R]], things: Sequence[T]) -> list[R]:
+    """What becomes of each, side by side; what is unusable says which of several it was, before any other fault."""
+    found = await asyncio.gather(*map(do, things), return_exceptions=True)
+    errors = [(number, error) for number, error in enumerate(found, 1) if isinstance(error, BaseException)]
+    for number, error in errors:
+        if isinstance(error, Unusable):
+            raise Unusable(error.failure, number if len(found) > 1 else None)
+    for _, error in errors:
+        raise error
+    return [one for one in found if not isinstance(one, BaseException)]

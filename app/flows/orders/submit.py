@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 
 import asyncpg
@@ -55,25 +56,26 @@ class Submitting:
     async def submit(self, claimed: Submission) -> None:
         """Fetches the person's pictures and builds the request, then orders."""
         structlog.contextvars.bind_contextvars(generation_id=str(claimed.id), user_id=claimed.user_id)
-        try:
-            pictures = await self._fetch(claimed)
-        except asyncio.CancelledError:
-            await self._release(claimed, 0)
-            raise
-        if pictures is None:
-            return
-        request = self._request(claimed, pictures)
-        async with connection(self._pool) as conn:
-            if not await generations.start_submitting(conn, claimed):
-                log.info("submit.lease_lost")
+        async with AsyncExitStack() as held:
+            try:
+                pictures = await self._fetch(claimed, held)
+            except asyncio.CancelledError:
+                await self._release(claimed, 0)
+                raise
+            if pictures is None:
                 return
-        await self._create(claimed, request)
+            request = self._request(claimed, pictures)
+            async with connection(self._pool) as conn:
+                if not await generations.start_submitting(conn, claimed):
+                    log.info("submit.lease_lost")
+                    return
+            await self._create(claimed, request)
 
-    async def _fetch(self, claimed: Submission) -> Sequence[Picture] | None:
+    async def _fetch(self, claimed: Submission, held: AsyncExitStack) -> Sequence[Picture] | None:
         """All sources, checked; None where there will be none now, or never."""
         try:
             async with asyncio.timeout(SOURCE_PATIENCE_S):
-                return await self._sources.fetch_all(claimed.sources)
+                return await self._sources.fetch_all(claimed.sources, held)
         except Unusable as error:
             await self._fail(claimed, error.failure, error.number)
         except TELEGRAM as error:
