@@ -1,15 +1,18 @@
 """Pictures made to hurt, in the hands of the real process: others do not notice, its end neither."""
 
 import asyncio
+import os
 import signal
 import statistics
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from io import BytesIO
 from typing import Any
 
 import aiohttp
 import pytest
+from PIL import Image
 
 from sandbox.telegram import Person
 from tests import crafted, processes
@@ -18,6 +21,9 @@ from tests.faults.harness import Bot, Stage
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 type Somebody = Callable[[], Person]
+
+MEMORY_LIMIT = 512 * 2**20
+"""CONTRACT: the process tree, with 16 orders under way."""
 
 
 async def order(play: Stage, who: Person, data: bytes) -> None:
@@ -124,3 +130,53 @@ async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         assert not task.done(), task.exception()
     finally:
         task.cancel()
+
+
+async def test_sixteen_orders_under_way_stay_under_half_a_gigabyte(play: Stage, bot: Bot, person: Somebody) -> None:
+    """Eight results of 7 MB, and eight sources: as large as Telegram has them, large when decoded, and crafted."""
+    waiting = [person() for _ in range(8)]
+    arrived = asyncio.Event()
+    result = noise("PNG", (1500, 1500))
+    play.gen_api.fault("result", times=8, before=arrived.wait, handled=True)
+    for who in waiting:
+        await play.order(who)
+    await play.gen_api.wait_for(lambda: sum(o.status == "success" for o in play.gen_api.orders.values()) >= 8, 40)
+    for made in play.gen_api.orders.values():
+        made.picture = result
+    heavy = noise("JPEG", (4000, 3000), quality=97)
+    assert 15 * 2**20 < len(heavy) < 20 * 2**20
+    sources = [heavy, heavy, crafted.palette_on_its_side(), crafted.many_scans(), crafted.many_directories()]
+    sources += [heavy, crafted.drawn("JPEG", (8160, 6120), orientation=6), heavy]
+    ordering = [person() for _ in sources]
+    async with watched(bot) as held:
+        for who, data in zip(ordering, sources, strict=True):
+            await order(play, who, data)
+        arrived.set()
+        for who in waiting:
+            await play.says(who, lambda message: message.photo or message.document, 90)
+        await play.until(
+            "SELECT NOT EXISTS (SELECT FROM generations WHERE status IN ('queued', 'submitting'))", within_s=90
+        )
+    print(f"the tree held {max(held) / 2**20:.0f} MiB at most, {held[-1] / 2**20:.0f} MiB in the end")
+    assert max(held) < MEMORY_LIMIT
+
+
+def noise(kind: str, size: tuple[int, int], **options: int) -> bytes:
+    """A picture that compresses badly."""
+    out = BytesIO()
+    Image.frombytes("RGB", size, os.urandom(size[0] * size[1] * 3)).save(out, kind, **options)
+    return out.getvalue()
+
+
+@asynccontextmanager
+async def watched(bot: Bot) -> AsyncIterator[list[int]]:
+    """What the bot's process tree holds in bytes, as often as can be seen."""
+    held: list[int] = []
+
+    async def watch() -> None:
+        while True:
+            held.append(processes.resident(bot.pid))
+            await asyncio.sleep(0.02)
+
+    async with _beside(watch()):
+        yield held

@@ -25,7 +25,7 @@ KEPT_BYTES = 16 * 1024 * 1024
 _LITTLE_BYTES = 1024 * 1024
 """Telegram's own photos are smaller, and wait for nobody's large files."""
 
-_ROOM_BYTES = 2 * MAX_BYTES
+_ROOM_BYTES = 24 * 1024 * 1024
 """Pictures that are on their way from Telegram to gen-api; the next order waits: eight of the largest would be more
 than the process may hold."""
 
