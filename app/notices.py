@@ -270,6 +270,20 @@ class ModelOff(Alert):
 
 
 @dataclass(frozen=True, slots=True)
+class WebhookTaken(Alert):
+    """Another process with this bot's token took its webhook; `host`: where updates went, "" for none.
+
+    `ref` is the hour.
+    """
+
+    kind = "alert_webhook_taken"
+    host: str
+
+    def say(self, words: Words) -> str:
+        return words.alert_webhook_taken(self.host)
+
+
+@dataclass(frozen=True, slots=True)
 class PictureRefused(Alert):
     """Telegram took a result in no form; the order was refunded."""
 
@@ -312,6 +326,7 @@ KINDS: Mapping[str, type[Notice]] = {
         ProviderRefuses,
         ModelOff,
         PictureRefused,
+        WebhookTaken,
         MessageDropped,
     )
 }

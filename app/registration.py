@@ -1,45 +1,106 @@
 """Who calls the bot is told where it is: Telegram always, YooKassa where a partner's token allows it."""
 
 import asyncio
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import structlog
 from aiogram import Bot, Dispatcher
 
 from app import keyboards, paths, words
-from app.faults import TELEGRAM
+from app.db import transaction
+from app.faults import POSTGRES, TELEGRAM
+from app.flows import alerts
 from app.gateways.port import Refused, Unavailable
 from app.gateways.yookassa import EVENTS, YooKassa
+from app.notices import WebhookTaken
 from app.patience import until_it_works
+from app.repo.records import Pool
 from app.settings import Settings
 
 log = structlog.get_logger()
 
 _LONGEST_PAUSE_S = 60.0
+_LONGEST_TRUCE_S = 3600.0
 _CONNECTIONS = 100
 """The most that Telegram opens (40 by default): one person's updates that wait leave some to others."""
 
 
-async def register_telegram(
-    bot: Bot, dispatcher: Dispatcher, settings: Settings, secret: str, registered: asyncio.Event
-) -> None:
-    """Registers the webhook and the commands with Telegram, for as long as it takes."""
+class Webhook:
+    """Where Telegram sends the updates of this bot."""
 
-    async def register() -> None:
-        me = await bot.me()
-        await bot.set_webhook(
+    def __init__(self, bot: Bot, dispatcher: Dispatcher, settings: Settings, secret: str) -> None:
+        self._bot, self._dispatcher, self._secret = bot, dispatcher, secret
+        self._url, self._check_s, self._admin_ids = (
             settings.telegram_webhook_url,
-            secret_token=secret,
-            allowed_updates=dispatcher.resolve_used_update_types(),
+            settings.webhook_check_s,
+            settings.admin_ids,
+        )
+        self.registered = asyncio.Event()
+        """Whether Telegram knows it, as far as is known."""
+
+    async def register(self) -> None:
+        """Registers the webhook and the commands, for as long as it takes."""
+
+        async def register() -> None:
+            me = await self._bot.me()
+            await self._set()
+            await self._bot.set_my_commands(keyboards.menu(words.of("en")))
+            for code in words.READ_RUSSIAN:
+                await self._bot.set_my_commands(keyboards.menu(words.of("ru")), language_code=code)
+            log.info("telegram.registered", url=self._url, bot=me.username)
+
+        await until_it_works(register, TELEGRAM, "telegram.not_registered", _LONGEST_PAUSE_S)
+
+    async def watch(self, pool: Pool, wake_delivery: Callable[[], None]) -> None:
+        """Looks now and then whether another process with this token has taken it; tells the operators, takes it back.
+
+        The other process may be doing the same: each time that it is gone again, twice as long is waited for the next.
+        """
+        await self.registered.wait()
+        pause_s = self._check_s
+        while True:
+            await asyncio.sleep(pause_s * random.uniform(0.75, 1.25))  # noqa: S311 - replicas that do not look at once
+            try:
+                if (taken_by := await self._taken_by()) is None:
+                    pause_s = self._check_s
+                    continue
+                async with transaction(pool) as conn:
+                    hour = f"{datetime.now(UTC):%Y-%m-%dT%H}"
+                    await alerts.owe(conn, self._admin_ids, WebhookTaken(hour, taken_by))
+                wake_delivery()
+                await self._set()
+                log.warning("telegram.webhook_taken_back", taken_by=taken_by)
+                pause_s = min(pause_s * 2, _LONGEST_TRUCE_S)
+            except (*TELEGRAM, *POSTGRES) as error:
+                log.warning("telegram.webhook_not_seen", error=repr(error))
+
+    async def _set(self) -> None:
+        await self._bot.set_webhook(
+            self._url,
+            secret_token=self._secret,
+            allowed_updates=self._dispatcher.resolve_used_update_types(),
             drop_pending_updates=False,
             max_connections=_CONNECTIONS,
         )
-        await bot.set_my_commands(keyboards.menu(words.of("en")))
-        for code in words.READ_RUSSIAN:
-            await bot.set_my_commands(keyboards.menu(words.of("ru")), language_code=code)
-        registered.set()
-        log.info("telegram.registered", url=settings.telegram_webhook_url, bot=me.username)
+        self.registered.set()
 
-    await until_it_works(register, TELEGRAM, "telegram.not_registered", _LONGEST_PAUSE_S)
+    async def _taken_by(self) -> str | None:
+        """The host that updates go to in our place, "" for none; None where they come here.
+
+        Asked twice: a deployment with a new address takes it from the process that is about to end.
+        """
+        for last in (False, True):
+            url = (await self._bot.get_webhook_info()).url
+            if url == self._url:
+                self.registered.set()
+                return None
+            self.registered.clear()
+            if not last:
+                await asyncio.sleep(self._check_s / 10)
+        return urlsplit(url).hostname or ""
 
 
 async def register_yookassa(yookassa: YooKassa, settings: Settings) -> None:

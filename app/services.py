@@ -36,7 +36,7 @@ from app.metrics import CountedCalls, Metrics
 from app.patience import until_it_works
 from app.pictures import Pictures
 from app.proofs import telegram_secret
-from app.registration import register_telegram, register_yookassa
+from app.registration import Webhook, register_yookassa
 from app.repo import schema
 from app.repo.records import Pool
 from app.routes.telegram import TelegramRoute
@@ -71,7 +71,7 @@ class Services:
 
 async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
     """Connects everything and starts the workers; `stack` closes it again. Waits for PostgreSQL and Redis."""
-    order_queued, registered = asyncio.Event(), asyncio.Event()
+    order_queued = asyncio.Event()
     # One for each lane: an event that a worker clears is not seen by another
     owed_to = {kind.name: asyncio.Event() for kind in LANES}
 
@@ -119,10 +119,12 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
         settings=settings,
     )
     secret = telegram_secret(settings.webhook_secret.get_secret_value())
+    webhook = Webhook(bot, dispatcher, settings, secret)
 
     _run(
         stack,
-        register_telegram(bot, dispatcher, settings, secret, registered),
+        webhook.register(),
+        webhook.watch(pool, message_owed),
         register_yookassa(kassa, settings),
         until_it_works(purchases.tills.tell, POSTGRES, "payments.not_looked_at", 60),
         wipe_old(pool, settings.retention_days),
@@ -149,7 +151,7 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
         TelegramRoute(dispatcher, bot, metrics, secret, turns),
         metrics,
         Gauges(pool, metrics),
-        _readiness(pool, redis, registered),
+        _readiness(pool, redis, webhook.registered),
     )
 
 

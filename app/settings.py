@@ -71,6 +71,7 @@ class Settings(BaseSettings):
     db_pool_size: int = Field(default=10, ge=2)
     db_statement_cache: int = Field(default=100, ge=0)
     max_updates: int = Field(default=64, ge=1)
+    webhook_check_s: float = Field(default=600, gt=0)
     max_waiting_orders: int = Field(default=500, ge=1)
     flood_burst: int = Field(default=60, ge=1)
     flood_per_s: float = Field(default=5, gt=0)

@@ -1,7 +1,8 @@
-"""YooKassa's webhooks by API, for a shop whose partner token is set; and the log line for every other."""
+"""Who calls the bot is told where it is: Telegram and its menu, YooKassa by API where a partner's token is set."""
 
 from collections.abc import AsyncIterator
 
+import aiohttp
 import pytest
 
 from app import words
@@ -83,3 +84,35 @@ async def test_without_a_token_nobody_asks(bot: World) -> None:
     """A shop with an id and a key cannot register webhooks; the log says what to paste."""
     assert bot.yookassa.called("webhooks.*") == []
     assert bot.yookassa.called("GET /v3/webhooks") == []
+
+
+@pytest.mark.parametrize(("url", "said"), [("https://thief.example/hook", "thief.example"), ("", "was removed")])
+async def test_a_webhook_that_another_process_took_is_taken_back_and_the_operators_are_told(
+    database_url: str, redis_url: str, url: str, said: str
+) -> None:
+    """Once an hour, however often it happens, and each time more slowly: two bots with one token do not fight."""
+    async with world(database_url, redis_url, webhook_check_s=0.2, admin_ids=(900,)) as bot:
+        operator = bot.telegram.person(900, "Op", "en")
+        ours = bot.telegram.webhook
+
+        async def take() -> float:
+            calls = len(bot.telegram.called("setWebhook"))
+            bot.telegram.webhook = {**ours, "url": url}
+            async with aiohttp.ClientSession() as client:
+                while True:
+                    async with client.get(f"{bot.settings.public_url}/readyz") as answer:
+                        if answer.status == 503:
+                            assert not (await answer.json())["telegram_webhook"]
+                            break
+                await bot.telegram.wait_for(lambda: len(bot.telegram.called("setWebhook")) > calls)
+                async with client.get(f"{bot.settings.public_url}/readyz") as answer:
+                    assert answer.status == 200
+            assert bot.telegram.webhook == ours
+            looks: float = bot.telegram.called("setWebhook")[-1].at
+            return looks
+
+        moments = [await take() for _ in range(4)]
+        await bot.told(operator, said if url else "снят")
+        told = [message for message in operator.messages if message.outgoing]
+        assert len(told) == 1
+        assert moments[3] - moments[2] > 4 * 0.2

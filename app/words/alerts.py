@@ -41,3 +41,6 @@ class Alerts(Protocol):
 
     def alert_message_dropped(self, message: str, chat: int) -> str:
         """A message to a chat could not be sent for an hour; `message` is its kind, as logs and tables name it."""
+
+    def alert_webhook_taken(self, host: str) -> str:
+        """Another process with this bot's token took its webhook to `host` ("": removed it); it was taken back."""

@@ -59,3 +59,10 @@ class EnglishAlerts(Alerts):
         return self.alert(
             f"The message {message} to chat {chat} could not be sent in an hour of tries and was given up."
         )
+
+    def alert_webhook_taken(self, host: str) -> str:
+        what = f"was moved to {host}" if host else "was removed"
+        return self.alert(
+            f"The bot's webhook {what}: another process has its token. It was taken back. If that was not you, "
+            "get a new token from @BotFather (/revoke)."
+        )

@@ -55,3 +55,10 @@ class RussianAlerts(Alerts):
 
     def alert_message_dropped(self, message: str, chat: int) -> str:
         return self.alert(f"Сообщение {message} в чат {chat} не отправилось за час попыток, больше не пробую.")
+
+    def alert_webhook_taken(self, host: str) -> str:
+        what = f"переставлен на {host}" if host else "снят"
+        return self.alert(
+            f"Вебхук бота был {what}: его токен есть у другого процесса. Вебхук возвращён. Если это были не вы, "
+            "смените токен у @BotFather (/revoke)."
+        )
