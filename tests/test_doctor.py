@@ -100,6 +100,26 @@ async def test_a_wrong_key_is_named(bot: World, monkeypatch: pytest.MonkeyPatch)
             assert setting in (await _red())[check]
 
 
+@pytest.mark.parametrize(
+    ("name", "check"),
+    [
+        ("BOT_TOKEN", "telegram"),
+        ("GEN_API_KEY", "gen-api"),
+        ("YOOKASSA_SECRET_KEY", "yookassa"),
+        ("YOOKASSA_OAUTH_TOKEN", "yookassa webhook"),
+    ],
+)
+@pytest.mark.parametrize("odd", ["\t", "\n", "ы", " ", "\x01"])
+async def test_an_odd_letter_in_a_key_is_a_red_line(
+    bot: World, monkeypatch: pytest.MonkeyPatch, name: str, check: str, odd: str
+) -> None:
+    """Pasted with a tab or a line break inside; the rest is looked at all the same, where the settings let it."""
+    monkeypatch.setenv(name, f"{_environment(bot).get(name, 'token')[:-1]}{odd}x")
+    red = await _red()
+    assert check in red or "settings" in red
+    assert len(red) <= 2
+
+
 async def test_a_wrong_password_of_redis_is_named(bot: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is no server that is away."""
     monkeypatch.setenv("REDIS_URL", bot.settings.redis_url.replace("://", "://nobody:wrong@"))
