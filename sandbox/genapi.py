@@ -52,7 +52,7 @@ class Manner:
     id_name: Literal["request_id", "id"] = "request_id"
     id_type: Literal["number", "string"] = "number"
     result: Literal["strings", "objects", "string", "full_response"] = "strings"
-    failure_word: Literal["error", "failed"] = "error"
+    failure_word: Literal["error", "failed", "cancelled", "canceled"] = "error"
     unknown_id: Literal["404", "400"] = "404"
     success: Literal["picture", "empty"] = "picture"
     missed_callback: Literal["dropped", "repeated"] = "dropped"
@@ -222,7 +222,7 @@ async def _fields(request: web.Request) -> dict[str, Any]:
 
 
 def paint(images: Sequence[bytes], prompt: str, size: tuple[int, int]) -> bytes:
-    """A new PNG of that size: the pictures side by side, in broad strokes and the prompt's own colours, with it on top."""
+    """A new PNG: the pictures side by side in broad strokes, in the prompt's own colours, with the prompt on it."""
     hue = random.Random(prompt).random()
     dark, middle, light = _colour(hue, 0.7, 0.3), _colour(hue + 0.35, 0.6, 0.9), _colour(hue + 0.45, 0.2, 1)
     width, height = size[0] // 4, size[1] // 4
