@@ -72,6 +72,21 @@ async def test_a_picture_has_ninety_seconds_or_a_tenth_of_the_deadline(
     assert await bot.value(row) == pytest.approx(reserve_s)
 
 
+async def test_nothing_is_claimed_or_submitted_when_it_is_too_late_for_a_picture(
+    pool: "asyncpg.Pool[asyncpg.Record]",
+) -> None:
+    """Though the deadline is ahead; one whose picture took too long to fetch is stopped as well."""
+    await queue(pool, "card")
+    too_late = "UPDATE generations SET submit_by = now() RETURNING deadline_at > now() + interval '1 minute'"
+    async with pool.acquire() as conn:
+        [claimed] = await generations.claim_queued(conn, 9, 0, list(MODELS))
+        assert await generations.overdue(conn, 9) == []
+        assert await conn.fetchval(too_late)
+        assert await generations.claim_queued(conn, 9, 0, list(MODELS)) == []
+        assert not await generations.start_submitting(conn, claimed)
+        assert await generations.overdue(conn, 9) == [claimed.id]
+
+
 @pytest.mark.parametrize("status", [419, 429, 503])
 @pytest.mark.parametrize("instant", [False, True])
 async def test_gen_api_s_retry_after_is_waited_for(bot: World, status: int, instant: bool) -> None:
