@@ -352,7 +352,7 @@ def _plain(value: Any) -> Any:
 
 _READ: Mapping[Any, Callable[[Any], Any]] = {
     # A day by the calendar, which has no zone
-    date: lambda text: datetime.strptime(text, _DAY).date(),  # noqa: DTZ007
+    date: lambda text: datetime.strptime(text, _DAY).date(),  # noqa: DTZ007 - a day has no zone
     int | None: lambda number: number,
     tuple[str, ...]: tuple,
 }

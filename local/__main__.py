@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> int:
 def _become(module: str, arguments: Sequence[str]) -> NoReturn:
     os.chdir(_ROOT)
     command = [sys.executable, "-m", module, *arguments]
-    os.execve(sys.executable, command, _environment_without_settings())  # noqa: S606
+    os.execve(sys.executable, command, _environment_without_settings())  # noqa: S606 - our own interpreter becomes the module
 
 
 def _environment_without_settings() -> dict[str, str]:

@@ -43,7 +43,7 @@ class Child:
         as_whom: dict[str, object] = {}
         if account is not None:
             as_whom = {"user": account[0], "group": account[1], "extra_groups": []}
-        process: subprocess.Popen[bytes] = subprocess.Popen(  # type: ignore[call-overload]
+        process: subprocess.Popen[bytes] = subprocess.Popen(  # type: ignore[call-overload]  # the overloads take no dict
             ["/bin/sh", "-c", _GUARD, "sh", stop_signal, *map(str, command)],
             stdin=subprocess.PIPE,
             stdout=log,

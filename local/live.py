@@ -152,7 +152,7 @@ class LiveBot:
 
     def _not_ready(self) -> list[str]:
         """What `/readyz` says is missing."""
-        host = self._environment.get("HOST", "127.0.0.1").replace("0.0.0.0", "127.0.0.1")  # noqa: S104
+        host = self._environment.get("HOST", "127.0.0.1").replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - an address to ask at, where the bot listens on all
         url = f"http://{f'[{host}]' if ':' in host else host}:{self._environment['PORT']}/readyz"
         try:
             with urllib.request.urlopen(url, timeout=5):

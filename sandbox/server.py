@@ -202,7 +202,7 @@ class Server:
         """The calls of a route so far, oldest first."""
         return [call for call in self.calls if self._matches(route, call)]
 
-    async def wait_for[T](self, predicate: Callable[[], T], timeout: float = 10) -> T:  # noqa: ASYNC109
+    async def wait_for[T](self, predicate: Callable[[], T], timeout: float = 10) -> T:  # noqa: ASYNC109 - the limit is the caller's
         """The first true answer of `predicate`, asked again after every change; TimeoutError else."""
         async with asyncio.timeout(timeout):
             while not (found := predicate()):
@@ -311,7 +311,7 @@ class Server:
             await fault.after()
         if fault.hang:
             # Until the caller has had enough; aiohttp tells of that in no other way.
-            while request.transport and not request.transport.is_closing():  # noqa: ASYNC110
+            while request.transport and not request.transport.is_closing():  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(_HANG_LOOK_S)
         if fault.drop and request.transport:
             request.transport.abort()

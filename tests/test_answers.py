@@ -26,7 +26,7 @@ async def ordered(bot: World) -> Person:
 async def _until_logged(caplog: pytest.LogCaptureFixture, event: str) -> None:
     """An answer that changes nothing shows nowhere but in the log."""
     async with asyncio.timeout(10):
-        while event not in caplog.text:  # noqa: ASYNC110
+        while event not in caplog.text:  # noqa: ASYNC110 - the log tells nobody of a line
             await asyncio.sleep(0.05)
 
 

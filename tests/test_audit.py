@@ -190,7 +190,7 @@ async def test_a_slice_has_more_time_than_what_a_person_waits_for(
         running = asyncio.create_task(audit_ledger(hurried))
         async with asyncio.timeout(20):
             # Nothing tells that the audit has run but its finding
-            while await _found(pool) != [1]:  # noqa: ASYNC110
+            while await _found(pool) != [1]:  # noqa: ASYNC110 - nothing outside the database tells of a commit
                 await asyncio.sleep(0.1)
         running.cancel()
     finally:

@@ -299,7 +299,7 @@ def _logged() -> dict[str, set[str]]:
             if not isinstance(node, ast.Call) or not node.args or not isinstance(node.args[0], ast.Constant):
                 continue
             is_log = isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "log"
-            if (is_log and node.func.attr in _LEVELS) or ast.unparse(node.func) == "write":  # type: ignore[attr-defined]
+            if (is_log and node.func.attr in _LEVELS) or ast.unparse(node.func) == "write":  # type: ignore[attr-defined]  # checked in the line before
                 fields = {word.arg for word in node.keywords if word.arg} - {"exc_info"}
                 found.setdefault(str(node.args[0].value), set()).update(fields)
     return found

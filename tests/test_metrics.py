@@ -163,7 +163,7 @@ async def test_a_balance_that_is_not_the_sum_of_its_ledger_is_shown(database_url
     await conn.close()
     async with world(database_url, redis_url, metrics_token=METRICS_TOKEN) as bot, asyncio.timeout(10):
         # Nothing tells that the audit has run but the gauge
-        while value(await scrape(bot), "bot_ledger_differences") != 2:  # noqa: ASYNC110
+        while value(await scrape(bot), "bot_ledger_differences") != 2:  # noqa: ASYNC110 - a metric tells nobody of its change
             await asyncio.sleep(0.1)
 
 

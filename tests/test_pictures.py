@@ -39,7 +39,7 @@ async def test_of_an_animation_the_first_picture_is_taken(pictures: Pictures, ki
     frames[0].save(out, kind, save_all=True, append_images=frames[1:])
     picture = await pictures.inspect(out.getvalue())
     image = Image.open(BytesIO(picture.data)).convert("RGB")
-    red, green, blue = image.getpixel((5, 5))  # type: ignore[misc]
+    red, green, blue = image.getpixel((5, 5))  # type: ignore[misc]  # a pixel of RGB is three numbers
     assert (picture.mime, image.size) == ("image/png", (40, 20))
     assert (red > 200, green < 60, blue < 60) == (True, True, True)
 
@@ -167,6 +167,6 @@ async def test_a_child_gets_nothing_of_the_environment(pictures: Pictures, monke
 async def _child() -> int:
     """The number of a child that is at work, now or soon: nothing but the system tells of it."""
     async with asyncio.timeout(10):
-        while not (found := processes.decoders(os.getpid())):  # noqa: ASYNC110
+        while not (found := processes.decoders(os.getpid())):  # noqa: ASYNC110 - the kernel tells nobody of a process
             await asyncio.sleep(0.01)
     return found[0]

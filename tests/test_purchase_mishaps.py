@@ -42,7 +42,7 @@ async def test_an_abandoned_purchase_that_was_paid_after_all_is_credited(bot: Wo
     await bot.db.execute(made)
     async with asyncio.timeout(10):
         # Only PostgreSQL knows when.
-        while await bot.db.fetchval("SELECT status FROM payments") != "abandoned":  # noqa: ASYNC110
+        while await bot.db.fetchval("SELECT status FROM payments") != "abandoned":  # noqa: ASYNC110 - nothing outside the database tells of a commit
             await asyncio.sleep(0.05)
     assert await bot.yookassa.pay(payment) == 200
     assert await bot.credits(person) == 20

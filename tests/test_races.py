@@ -89,7 +89,7 @@ async def test_one_person_s_order_and_refund_cross_without_a_deadlock(pool: "asy
     async def fail() -> bool:
         async with pool.acquire() as conn, conn.transaction():
             await users.lock(conn, 1)
-            failed = await generations.fail(conn, first, Failure.PROVIDER)  # type: ignore[arg-type]
+            failed = await generations.fail(conn, first, Failure.PROVIDER)  # type: ignore[arg-type]  # asserted above
             if failed is None:
                 return False
             return await credits.credit(conn, 1, failed.price, Reason.ORDER_REFUND, first) is not None

@@ -57,7 +57,7 @@ async def test_a_long_backlog_is_removed_at_the_start_in_pieces(database_url: st
         )
         async with serving(bot), asyncio.timeout(10):
             # Nothing tells that they are gone
-            while await bot.db.fetchval("SELECT count(*) FROM outbox"):  # noqa: ASYNC110
+            while await bot.db.fetchval("SELECT count(*) FROM outbox"):  # noqa: ASYNC110 - nothing outside the database tells of a commit
                 await asyncio.sleep(0.05)
 
 

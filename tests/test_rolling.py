@@ -209,7 +209,7 @@ async def test_a_new_version_takes_over_while_people_order(database_url: str, re
             ordered |= {40 + number: 1 for number in range(3)}
             # A picture is in the chat before that is noted.
             async with asyncio.timeout(_PATIENCE_S):
-                while await db.fetchval("SELECT count(*) FROM generations WHERE status <> 'delivered'"):  # noqa: ASYNC110
+                while await db.fetchval("SELECT count(*) FROM generations WHERE status <> 'delivered'"):  # noqa: ASYNC110 - nothing outside the database tells of a commit
                     await asyncio.sleep(0.1)
             assert await versions[1].retire() == 0
         left = {row["id"]: row["credits"] for row in await db.fetch("SELECT id, credits FROM users")}

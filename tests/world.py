@@ -48,7 +48,7 @@ class World:
         """Waits until the query's answer is true."""
         async with asyncio.timeout(within_s or self.patience_s):
             # Nothing outside the database tells of a commit.
-            while not await self.value(sql, *arguments):  # noqa: ASYNC110
+            while not await self.value(sql, *arguments):  # noqa: ASYNC110 - nothing outside the database tells of a commit
                 await asyncio.sleep(0.05)
 
     def person(self, person_id: int = 77) -> Person:

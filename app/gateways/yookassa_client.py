@@ -70,7 +70,7 @@ class Threads:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-class Client(ApiClient):  # type: ignore[misc]
+class Client(ApiClient):  # type: ignore[misc]  # the SDK has no types
     """The SDK's client with its own endpoint and keys instead of the SDK's global ones."""
 
     def __init__(self, endpoint: str, shop_id: str = "", secret: str = "", token: str | None = None) -> None:

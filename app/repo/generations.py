@@ -278,4 +278,4 @@ async def wipe_of(conn: Connection, user_id: int) -> None:
 
 
 def _failed(row: object) -> Failed | None:
-    return Failed(**row) if row else None  # type: ignore[arg-type]
+    return Failed(**row) if row else None  # type: ignore[arg-type]  # a record is a mapping, its keys are the fields

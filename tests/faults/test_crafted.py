@@ -37,7 +37,7 @@ async def order(play: Stage, who: Person, data: bytes) -> None:
 async def decoding(bot: Bot, count: int = 1) -> list[int]:
     """The processes that read a picture, once there are so many: nothing but the system tells of them."""
     async with asyncio.timeout(20):
-        while len(found := processes.decoders(bot.pid)) < count:  # noqa: ASYNC110
+        while len(found := processes.decoders(bot.pid)) < count:  # noqa: ASYNC110 - the kernel tells nobody of a process
             await asyncio.sleep(0.02)
     return found
 

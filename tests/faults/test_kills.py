@@ -81,7 +81,7 @@ async def test_killed_after_gen_api_accepted_before_the_request_id_is_stored(
     called_back, silent, not_accepted = people = [person() for _ in range(3)]
     play.gen_api.auto = False
     for who, moment, drop in ((called_back, "after", False), (silent, "after", False), (not_accepted, "before", True)):
-        here = play.reached(play.gen_api, "create", moment, drop=drop)  # type: ignore[arg-type]
+        here = play.reached(play.gen_api, "create", moment, drop=drop)  # type: ignore[arg-type]  # a plain str here
         await play.order(who)
         await here.wait()
     await bot.kill()
@@ -160,7 +160,7 @@ async def test_killed_after_completion_before_send_and_after_send_before_the_mar
         (unmarked, play.telegram, "sendPhoto", "after"),
     ):
         drop = moment == "before"
-        here = play.reached(service, route, moment, drop=drop)  # type: ignore[arg-type]
+        here = play.reached(service, route, moment, drop=drop)  # type: ignore[arg-type]  # a plain str here
         await play.order(who)
         await here.wait()
     await bot.kill()
@@ -182,7 +182,7 @@ async def test_killed_inside_the_yookassa_route(play: Stage, bot: Bot, person: S
         notified.append(play.yookassa.spawn(play.yookassa.pay(payments[who.id])))
 
     for who, moment in ((asking, "before"), (answered, "after")):
-        here = play.reached(play.yookassa, "payments.get", moment)  # type: ignore[arg-type]
+        here = play.reached(play.yookassa, "payments.get", moment)  # type: ignore[arg-type]  # a plain str here
         pay(who)
         await here.wait()
     async with (
@@ -211,7 +211,7 @@ async def test_killed_while_yookassa_makes_a_payment(play: Stage, bot: Bot, pers
         await who.send_text("/buy_subscription")
         offer = await play.offered(who, "200 ₽")
         drop = moment == "before"
-        here = play.reached(play.yookassa, "payments.create", moment, drop=drop)  # type: ignore[arg-type]
+        here = play.reached(play.yookassa, "payments.create", moment, drop=drop)  # type: ignore[arg-type]  # a plain str here
         await who.press(offer.id, "200 ₽", wait=False)
         await here.wait()
     await bot.kill()

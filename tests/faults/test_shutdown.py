@@ -27,7 +27,7 @@ async def in_flight(play: Stage, person: Somebody) -> list[Person]:
         before = len(service.called(route))
         service.fault(route, hang=True, handled=handled)
         await play.order(who)
-        await service.wait_for(lambda s=service, r=route, b=before: len(s.called(r)) > b, 20)  # type: ignore[misc]
+        await service.wait_for(lambda s=service, r=route, b=before: len(s.called(r)) > b, 20)  # type: ignore[misc]  # a lambda has no types
     play.gen_api.auto = True
     return people
 
