@@ -1,4 +1,4 @@
-"""`python -m local`: the sandbox, or with a BOT_TOKEN the live bot; `doctor`, `test` and `storm` beside them."""
+"""`python -m local`: the sandbox, or with a BOT_TOKEN the live bot; `doctor`, `test`, and two harnesses."""
 
 import os
 import signal
@@ -23,7 +23,9 @@ from local.postgres import AlreadyRunningError
 _ROOT = Path(__file__).resolve().parent.parent
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ON_EVERY_CORE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadscope")
-_USAGE = "Usage: ./run_local.sh [doctor [--json] | test [pytest arguments] | storm [--minutes N] [--seed N]]"
+_HARNESSES = ("storm", "crashes")
+_USAGE = """Usage: ./run_local.sh [doctor [--json] | test [pytest arguments] | storm [--minutes N] [--seed N]
+                       | crashes [--pairs] [--step N] [--minutes N] [way …]]"""
 
 
 def main(arguments: list[str]) -> int:
@@ -31,8 +33,8 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["test"]:
         # The whole suite on every core, each with servers of its own; what is asked for by name runs as pytest would
         _become("pytest", arguments[1:] or _ON_EVERY_CORE)
-    if arguments[:1] == ["storm"]:
-        _become("tests.storm", arguments[1:])
+    if arguments and arguments[0] in _HARNESSES:
+        _become(f"tests.{arguments[0]}", arguments[1:])
     if arguments and arguments[0] != "doctor":
         print(_USAGE, file=sys.stderr)
         return 2

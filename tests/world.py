@@ -186,10 +186,7 @@ async def world(database_url: str, redis_url: str, **changes: Any) -> AsyncItera
 @asynccontextmanager
 async def serving(around: World) -> AsyncIterator[None]:
     """The bot in this process; its shutdown is that of SIGTERM."""
-    for module in (errors, photo, start, status, subscription, texts):
-        # aiogram attaches a router to one dispatcher in a process's life; here each test has a bot of its own.
-        module.router._parent_router = None
-    errors.fallback._parent_router = None
+    detach_routers()
     app = create_app(around.settings)
     app.on_response_prepare.append(_write_down)
     # aiohttp's own patience with requests in flight is nothing that the bot may lean on: bot.py gives it a second
@@ -200,6 +197,14 @@ async def serving(around: World) -> AsyncIterator[None]:
         yield
     finally:
         await runner.cleanup()
+
+
+def detach_routers() -> None:
+    """Lets this process make another bot."""
+    for module in (errors, photo, start, status, subscription, texts):
+        # aiogram attaches a router to one dispatcher in a process's life; here each test has a bot of its own.
+        module.router._parent_router = None
+    errors.fallback._parent_router = None
 
 
 async def _write_down(_request: web.Request, response: web.StreamResponse) -> None:

@@ -1,0 +1,1 @@
+"""Every instant at which the process can die, one after another."""

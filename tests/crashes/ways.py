@@ -1,0 +1,183 @@
+"""The ways through the bot that are walked once for every instant at which it can die on them.
+
+A way is a generator: up to its `yield` the bot lives for certain; behind it every message is a boundary. What it
+does behind the `yield` waits for nothing that a dead bot cannot do: Telegram, gen-api and YooKassa go on without it.
+`ends` says whether all is over that the way began, and `holds` asserts what must be true of it then.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.telegram import Person
+from tests.faults.harness import Stage
+from tests.world import photograph
+
+_OPEN = """
+SELECT EXISTS (SELECT FROM generations WHERE user_id = $1 AND status NOT IN ('delivered', 'failed'))
+    OR EXISTS (SELECT FROM outbox WHERE chat_id = $1 AND status = 'pending')
+    OR EXISTS (SELECT FROM payments WHERE user_id = $1 AND status = 'new')
+"""
+
+
+@dataclass
+class Way:
+    """What one person does, and what must come of it."""
+
+    stage: Stage
+    person: Person
+    _deliveries: list[asyncio.Future[Any]] = field(default_factory=list)
+
+    def does(self, *actions: Coroutine[Any, Any, Any]) -> None:
+        """The person does that; Telegram brings it to the bot until it is taken, whoever lives."""
+        self._deliveries += [asyncio.ensure_future(action) for action in actions]
+
+    def walk(self) -> AsyncIterator[None]:
+        """The way itself."""
+        raise NotImplementedError
+
+    async def ends(self) -> bool:
+        """Whether nothing of the way is under way."""
+        taken = all(delivery.done() for delivery in self._deliveries)
+        return taken and not await self.stage.pool.fetchval(_OPEN, self.person.id)
+
+    async def holds(self) -> None:
+        """Asserts what must be true at the end."""
+        raise NotImplementedError
+
+    def shown(self, text: str = "") -> int:
+        """How many messages of the bot hold that text; without one, how many are pictures."""
+        theirs = [message for message in self.person.messages if message.outgoing]
+        return sum(text in (m.text or "") if text else m.photo is not None for m in theirs)
+
+
+class Welcome(Way):
+    """A person's first message."""
+
+    async def walk(self) -> AsyncIterator[None]:
+        yield
+        self.does(self.person.send_text("/start"))
+        await self.stage.telegram.wait_for(lambda: self.shown("Привет"), 20)
+
+    async def holds(self) -> None:
+        assert await self.stage.credits(self.person) == 10
+
+
+class Order(Way):
+    """«✅» on a card, the picture, its delivery."""
+
+    async def walk(self) -> AsyncIterator[None]:
+        card = await self.stage.card(self.person)
+        yield
+        self.does(self.person.press(card.id, "✅"))
+        await self.stage.telegram.wait_for(lambda: self.shown("Готово"), 20)
+
+    async def holds(self) -> None:
+        orders = await self.stage.pool.fetch("SELECT status FROM generations WHERE user_id = $1", self.person.id)
+        assert self.stage.creates(self.person) <= 1
+        ends, credits = [row["status"] for row in orders], await self.stage.credits(self.person)
+        pictures, told = self.shown(), self.shown("возвращ")
+        found = ends, credits, pictures, told
+        assert found[:2] in ((["delivered"], 8), (["failed"], 10)), found
+        assert 1 <= pictures <= 2 if ends == ["delivered"] else told >= 1, found
+
+
+class Failure(Way):
+    """«✅» on a card that gen-api cannot draw, the refund, the message about it."""
+
+    async def walk(self) -> AsyncIterator[None]:
+        card = await self.stage.card(self.person)
+        self.stage.gen_api.failure = "policy"
+        yield
+        self.does(self.person.press(card.id, "✅"))
+        await self.stage.telegram.wait_for(lambda: self.shown("возвращ"), 20)
+
+    async def holds(self) -> None:
+        orders = await self.stage.pool.fetch("SELECT status FROM generations WHERE user_id = $1", self.person.id)
+        self.stage.gen_api.failure = ""
+        assert [row["status"] for row in orders] == ["failed"]
+        assert await self.stage.credits(self.person) == 10
+        assert self.shown("возвращ") >= 1
+
+
+class Purchase(Way):
+    """A plan, its link, the payment, the credits."""
+
+    async def walk(self) -> AsyncIterator[None]:
+        await self.person.send_text("/buy_subscription")
+        offer = await self.stage.says(self.person, lambda message: message.button("200 ₽"))
+        yield
+        self.does(self.person.press(offer.id, "200 ₽"))
+        await self.stage.telegram.wait_for(lambda: self._payments() and self._linked(), 20)
+        for payment in self._payments():
+            if self.stage.yookassa.payments[payment]["status"] == "pending":
+                await self.stage.yookassa.pay(payment)
+        await self.stage.telegram.wait_for(lambda: self.shown("добавлено"), 20)
+
+    def _linked(self) -> bool:
+        return any(message.outgoing and message.button("Оплатить") for message in self.person.messages)
+
+    def _payments(self) -> list[str]:
+        made = self.stage.yookassa.payments.items()
+        return [key for key, payment in made if payment["metadata"]["user_id"] == str(self.person.id)]
+
+    async def ends(self) -> bool:
+        if not await super().ends():
+            return False
+        for key in self._payments():
+            # Only now: to a press that Telegram is still bringing, one that is paid already would be over
+            if self.stage.yookassa.payments[key]["status"] == "pending":
+                await self.stage.yookassa.pay(key)
+                return False
+        open_ = "SELECT EXISTS (SELECT FROM payments WHERE user_id = $1 AND status IN ('new', 'pending'))"
+        return not await self.stage.pool.fetchval(open_, self.person.id)
+
+    async def holds(self) -> None:
+        made, told = self._payments(), self.shown("добавлено 10 кредитов")
+        credits = await self.stage.credits(self.person)
+        assert (len(made), credits) in ((1, 20), (0, 10)), (made, credits)
+        assert told >= len(made), "not told"
+
+
+class Refund(Purchase):
+    """Money given back at YooKassa for a purchase, and the credits taken back."""
+
+    async def walk(self) -> AsyncIterator[None]:
+        payment = await self.stage.choose(self.person)
+        await self.stage.yookassa.pay(payment)
+        await self.stage.telegram.wait_for(lambda: self.shown("добавлено"), 20)
+        yield
+        await self.stage.yookassa.refund(payment)
+        await self.stage.telegram.wait_for(lambda: self.shown("Возврат"), 20)
+
+    async def ends(self) -> bool:
+        for payment in self._payments():
+            taken = "SELECT refunded = amount FROM payments WHERE provider_id = $1"
+            if not await self.stage.pool.fetchval(taken, payment):
+                # YooKassa redelivers for a day what was not answered 200
+                await self.stage.yookassa.repeat(payment)
+                return False
+        return await super().ends()
+
+    async def holds(self) -> None:
+        assert await self.stage.credits(self.person) == 10
+        assert self.shown("Возврат") >= 1
+
+
+class Conversation(Way):
+    """From /photo to the card."""
+
+    async def walk(self) -> AsyncIterator[None]:
+        await self.person.send_text("/start")
+        yield
+        self.does(self.person.send_text("/photo"), self.person.send_photo(photograph(), caption="Кот"))
+        await self.stage.telegram.wait_for(
+            lambda: any(message.outgoing and message.button("✅") for message in self.person.messages), 20
+        )
+
+    async def holds(self) -> None:
+        assert await self.stage.credits(self.person) == 10
+
+
+WAYS: tuple[type[Way], ...] = (Welcome, Conversation, Order, Failure, Purchase, Refund)

@@ -1,0 +1,1 @@
+"""Two flows on two connections, statement by statement, in every order that the locks allow."""
