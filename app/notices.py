@@ -236,6 +236,18 @@ class PaymentGone(Alert):
 
 
 @dataclass(frozen=True, slots=True)
+class RefundNotShown(Alert):
+    """YooKassa told of a refund, and for days its payment has not shown it."""
+
+    kind = "alert_refund_not_shown"
+    payment: str
+    refund: str
+
+    def say(self, words: Words) -> str:
+        return words.alert_refund_not_shown(self.payment, self.refund)
+
+
+@dataclass(frozen=True, slots=True)
 class OtherTillOpen(Alert):
     """So many payments of another shop than the one in use are open."""
 
@@ -322,6 +334,7 @@ KINDS: Mapping[str, type[Notice]] = {
         PaymentLate,
         PaymentElsewhere,
         PaymentGone,
+        RefundNotShown,
         OtherTillOpen,
         ProviderRefuses,
         ModelOff,

@@ -49,6 +49,7 @@ class FakeYooKassa(Server):
         self.refunds: dict[str, dict[str, Any]] = {}
         self.webhooks: dict[str, dict[str, str]] = {}
         self._keys: dict[str, tuple[str, dict[str, Any]]] = {}
+        self._shown: dict[str, dict[str, Any]] | None = None
 
     # What a test and the payment page do
 
@@ -74,6 +75,15 @@ class FakeYooKassa(Server):
             return self._refund(payment, Decimal(amount) if amount else left)
         except InvalidOperation:
             raise ValueError(f"{amount}: not an amount") from None
+
+    def lag(self) -> None:
+        """From now on payments show no further refund, until `catch_up`."""
+        amounts = {key: payment.get("refunded_amount") for key, payment in self.payments.items()}
+        self._shown = {key: {"refunded_amount": amount} for key, amount in amounts.items() if amount}
+
+    def catch_up(self) -> None:
+        """Payments show every refund."""
+        self._shown = None
 
     async def notify(self, payment_id: str) -> int:
         """Send the notification of the payment's status (again)."""
@@ -124,6 +134,7 @@ class FakeYooKassa(Server):
         router.add_get("/v3/payments", self._list, name="payments.list")
         router.add_get("/v3/payments/{id}", self._get, name="payments.get")
         router.add_post("/v3/refunds", self._create_refund, name="refunds.create")
+        router.add_get("/v3/refunds/{id}", self._get_refund, name="refunds.get")
         router.add_get("/v3/webhooks", self._list_webhooks, name="webhooks.list")
         router.add_post("/v3/webhooks", self._add_webhook, name="webhooks.add")
         router.add_delete("/v3/webhooks/{id}", self._remove_webhook, name="webhooks.remove")
@@ -172,7 +183,11 @@ class FakeYooKassa(Server):
 
     def _told(self, thing: dict[str, Any]) -> dict[str, Any]:
         """A payment or a refund as it is answered."""
-        return {name: value for name, value in thing.items() if self.recipient or name != "recipient"}
+        told = {name: value for name, value in thing.items() if self.recipient or name != "recipient"}
+        if self._shown is not None and "refunded_amount" in told:
+            told.pop("refunded_amount")
+            told |= self._shown.get(thing["id"], {})
+        return told
 
     def _new_payment(self, body: dict[str, Any]) -> dict[str, Any]:
         amount, confirmation = body["amount"], body["confirmation"]
@@ -235,6 +250,12 @@ class FakeYooKassa(Server):
             return refused
         payment = self.payments.get(request.match_info["id"])
         return web.json_response(self._told(payment)) if payment else self.error(404, "Payment doesn't exist")
+
+    async def _get_refund(self, request: web.Request) -> web.StreamResponse:
+        if refused := self._refused(request):
+            return refused
+        refund = self.refunds.get(request.match_info["id"])
+        return web.json_response(refund) if refund else self.error(404, "Refund doesn't exist")
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
         if refused := self._refused(request):

@@ -24,8 +24,8 @@ async def spend(bot: World, person: Person, amount: int, status: str = "delivere
         await credits.debit(bot.db, person.id, amount, Reason.ORDER, str(order))
         await bot.db.execute(
             "INSERT INTO generations (id, user_id, order_key, status, model, size, price, prompt, source_file_id,"
-            " deadline_at, finished_at) VALUES ($1, $2, $3, $4, 'gpt-image-1', '512x512', $5, 'x', 'x', now(),"
-            " CASE WHEN $4 = 'delivered' THEN now() END)",
+            " claimable_at, deadline_at, finished_at) VALUES ($1, $2, $3, $4, 'gpt-image-1', '512x512', $5, 'x', 'x',"
+            " 'infinity', now() + interval '1 hour', CASE WHEN $4 = 'delivered' THEN now() END)",
             order,
             person.id,
             str(order),
@@ -75,6 +75,7 @@ async def test_an_orders_refund_pays_it_too_and_as_far_as_it_goes(bot: World) ->
     await spend(bot, person, 2, status="queued")
     await bot.yookassa.refund(payment)
     assert await owed(bot, person) == [(5, 5)]
+    await bot.db.execute("UPDATE generations SET deadline_at = now() WHERE status = 'queued'")
     await bot.told(person, "возвращ")
     told = await bot.told(person, "Удержано 2 кредита")
     assert "Осталось удержать 3 кредита" in (told.text or "")

@@ -55,6 +55,16 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True)
+class Refund:
+    """Money that went back for a charge, or is going (`done` is false); `amount` in minor units."""
+
+    id: str
+    charge_id: str
+    amount: int
+    done: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """What a charge is to be made for; `amount` in minor units, `return_url` where the person goes after paying."""
 
@@ -99,4 +109,8 @@ class Gateway(Protocol):
 
     async def read(self, charge_id: str, lane: Lane) -> Charge | None:
         """The charge as it stands; None where there is none. Raises Unavailable."""
+        ...
+
+    async def read_refund(self, refund_id: str, lane: Lane) -> Refund | None:
+        """A refund; None where there is none, or it came to nothing. Raises Unavailable."""
         ...

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from app.catalog import Plan
-from app.gateways.port import Charge, Lane, Order, Refused, Status, Unavailable
+from app.gateways.port import Charge, Lane, Order, Refund, Refused, Status, Unavailable
 from app.gateways.yookassa_client import Client, Threads
 from app.settings import Settings
 
@@ -86,6 +86,11 @@ class YooKassa:
         body = await self._get(f"/payments/{charge_id}", lane)
         return None if body is None else self._charge(body)
 
+    async def read_refund(self, refund_id: str, lane: Lane) -> Refund | None:
+        """`GET /refunds/{id}`; None where there is no such refund, or it was canceled. Raises Unavailable."""
+        body = await self._get(f"/refunds/{refund_id}", lane)
+        return None if body is None else _refund(body)
+
     async def webhooks(self) -> list[Webhook]:
         """`GET /webhooks` with YOOKASSA_OAUTH_TOKEN. Raises Refused or Unavailable."""
         body = await self._threads.call(self._partner, Lane.POLL, "GET", "/webhooks")
@@ -141,6 +146,17 @@ class YooKassa:
             )
         except (AttributeError, KeyError, TypeError, ValueError, InvalidOperation) as error:
             raise Unavailable(f"an answer that is no payment: {error!r}") from error
+
+
+def _refund(body: Any) -> Refund | None:
+    """A refund out of YooKassa's JSON; raises Unavailable for anything that is none."""
+    try:
+        if body["status"] == "canceled":
+            return None
+        amount = _kopecks(body["amount"]["value"])
+        return Refund(str(body["id"]), str(body["payment_id"]), amount, body["status"] == "succeeded")
+    except (KeyError, TypeError, ValueError, InvalidOperation) as error:
+        raise Unavailable(f"an answer that is no refund: {error!r}") from error
 
 
 def _kopecks(value: str) -> int:

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from app import keys
 from app.faults import INFRASTRUCTURE
+from app.flows.purchases.notified import Notification
 from app.gateways.port import Unavailable
 
 log = structlog.get_logger()
@@ -22,34 +23,39 @@ async def handle(request: web.Request) -> web.Response:
     parsed = _parse(await request.app[keys.UNPROVEN].json_object(request))
     if parsed is None:
         return web.json_response({"ok": False, "error": "not a notification"}, status=400)
-    provider_id, claimed_id = parsed
     try:
         async with asyncio.timeout(_PATIENCE_S):
-            ours = await request.app[keys.PURCHASES].notified.of(provider_id, claimed_id)
+            ours = await request.app[keys.PURCHASES].notified.of(parsed)
     except _LATER as error:
-        log.warning("yookassa_webhook.not_verified", provider_id=provider_id, error=repr(error))
+        log.warning("yookassa_webhook.not_verified", provider_id=parsed.charge_id, error=repr(error))
         return web.json_response({"ok": False}, status=503, headers={"Retry-After": "5"})
     return web.json_response({"ok": ours})
 
 
-def _parse(body: dict[str, Any] | None) -> tuple[str, UUID | None] | None:
-    """The payment's id at YooKassa, and the id that the body claims to be ours; None for no notification."""
+def _parse(body: dict[str, Any] | None) -> Notification | None:
+    """What the body claims; None for no notification."""
     if body is None or body.get("type") != "notification":
         return None
     event, thing = body.get("event"), body.get("object")
     if not isinstance(event, str) or not isinstance(thing, dict):
         return None
-    provider_id = thing.get("payment_id" if event.startswith("refund.") else "id")
-    if not isinstance(provider_id, str) or not _is_id(provider_id):
+    of_refund = event.startswith("refund.")
+    charge_id = _id(thing.get("payment_id" if of_refund else "id"))
+    if charge_id is None:
         return None
-    metadata = thing.get("metadata")
+    return Notification(charge_id, _ours(thing.get("metadata")), _id(thing.get("id")) if of_refund else None)
+
+
+def _id(value: object) -> str | None:
+    """An id that can stand in a URL's path: YooKassa's are letters, digits and hyphens."""
+    if not isinstance(value, str) or not 0 < len(value) <= 64 or not value.isascii():
+        return None
+    return value if all(char.isalnum() or char in "-_" for char in value) else None
+
+
+def _ours(metadata: object) -> UUID | None:
     claimed = metadata.get("payment_id") if isinstance(metadata, dict) else None
     try:
-        return provider_id, UUID(claimed) if isinstance(claimed, str) else None
+        return UUID(claimed) if isinstance(claimed, str) else None
     except ValueError:
-        return provider_id, None
-
-
-def _is_id(text: str) -> bool:
-    """Whether it can stand in a URL's path: YooKassa's ids are letters, digits and hyphens."""
-    return 0 < len(text) <= 64 and text.isascii() and all(char.isalnum() or char in "-_" for char in text)
+        return None

@@ -33,6 +33,9 @@ class Alerts(Protocol):
     def alert_payment_gone(self, payment: str, provider_id: str) -> str:
         """YooKassa does not know a payment, by its own id, that it had given us."""
 
+    def alert_refund_not_shown(self, payment: str, refund: str) -> str:
+        """YooKassa told of a refund that its payment has not shown for three days; no credits were taken for it."""
+
     def alert_other_till(self, shop: str, payments: int) -> str:
         """So many open payments were made through another shop: nobody asks about them."""
 

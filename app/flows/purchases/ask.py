@@ -95,8 +95,8 @@ class Asking:
         self._wake_delivery()
         return ended
 
-    async def read(self, purchase: Purchase, source: Source, claimed: str | None = None) -> bool:
-        """Asks how the charge of a purchase stands; False where an id that is only `claimed` is no charge's.
+    async def read(self, purchase: Purchase, source: Source, claimed: str | None = None) -> Charge | None:
+        """Asks how the charge of a purchase stands; None where an id that is only `claimed` is no charge's.
 
         Raises Unavailable when nobody can say, and tells the operators where that will not pass by itself: a purchase
         of another till, or a charge that its gateway gave us and no longer knows.
@@ -104,7 +104,7 @@ class Asking:
         till, payment = self._gateway, str(purchase.id)
         provider_id = purchase.provider_id or claimed
         if provider_id is None:
-            return False
+            return None
         if (purchase.gateway, purchase.shop_id, purchase.test) != (till.name, till.shop_id, till.test):
             await self._tell(PaymentElsewhere(payment, payment, purchase.shop_id))
             raise Unavailable("a purchase of another till")
@@ -112,12 +112,12 @@ class Asking:
             charge = await till.read(provider_id, LANES[source])
         if charge is None and purchase.provider_id is None:
             log.warning("payment.not_at_yookassa", provider_id=provider_id)
-            return False
+            return None
         if charge is None:
             await self._tell(PaymentGone(payment, payment, provider_id))
             raise Unavailable("a payment of ours is unknown")
         await self._settlement.settle(purchase.id, charge, source)
-        return True
+        return charge
 
     async def _tell(self, alert: Alert) -> None:
         async with transaction(self._pool) as conn:

@@ -7,10 +7,11 @@ import structlog
 
 from app.db import connection
 from app.flows.purchases.ask import Asking
+from app.flows.purchases.refunds import Refunds
 from app.flows.purchases.settle import Source
 from app.gateways.port import Gateway, Refused, Unavailable
 from app.metrics import Metrics
-from app.repo import payments
+from app.repo import payments, refunds
 from app.repo.records import Pool
 from app.settings import Settings
 
@@ -20,21 +21,26 @@ log = structlog.get_logger()
 class Poll:
     """Goes on with open purchases."""
 
-    def __init__(self, pool: Pool, settings: Settings, metrics: Metrics, gateway: Gateway, asking: Asking) -> None:
+    def __init__(
+        self, pool: Pool, settings: Settings, metrics: Metrics, gateway: Gateway, asking: Asking, told: Refunds
+    ) -> None:
         self._pool = pool
         self._metrics = metrics
         self._gateway = gateway
         self._asking = asking
+        self._refunds = told
         self._poll_after_s = settings.payment_poll_after_s
 
     async def claim(self, limit: int) -> Sequence[UUID]:
-        """Open purchases whose turn it is to be asked about."""
-        till = self._gateway
+        """Purchases whose turn it is to be asked about: open ones, and those that a refund was told of."""
+        till, after_s = self._gateway, self._poll_after_s
         async with connection(self._pool) as conn:
-            return await payments.claim(conn, limit, self._poll_after_s, till.name, till.shop_id, till.test)
+            due = await payments.claim(conn, limit, after_s, till.name, till.shop_id, till.test)
+            due += await refunds.claim(conn, limit - len(due), after_s, till.name, till.shop_id, till.test)
+        return list(dict.fromkeys(due))
 
     async def reconcile(self, payment_id: UUID) -> None:
-        """Repeats an unanswered create call, or asks how a payment stands."""
+        """Repeats an unanswered create call, or asks how a payment and its refunds stand."""
         structlog.contextvars.bind_contextvars(payment_id=str(payment_id))
         async with connection(self._pool) as conn:
             if await payments.abandon(conn, payment_id):
@@ -52,8 +58,11 @@ class Poll:
         try:
             if purchase.status == "new":
                 await self._asking.create(purchase, Source.POLL, owed=True)
-            elif purchase.status == "pending":
-                await self._asking.read(purchase, Source.POLL)
+                return
+            await self._refunds.give_up(purchase.id)
+            charge = await self._asking.read(purchase, Source.POLL)
+            if charge is not None:
+                await self._refunds.reconcile(purchase, charge)
         except (Refused, Unavailable) as error:
             log.warning("payment.poll_failed", error=str(error))
 

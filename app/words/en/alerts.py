@@ -45,6 +45,12 @@ class EnglishAlerts(Alerts):
             "right shop is configured. Nothing was changed."
         )
 
+    def alert_refund_not_shown(self, payment: str, refund: str) -> str:
+        return self.alert(
+            f"YooKassa told of refund {refund}, but for three days has not shown it on payment {payment}: no credits "
+            "were taken for it. Compare the payment with the account."
+        )
+
     def alert_other_till(self, shop: str, payments: int) -> str:
         rows = "open payment" if payments == 1 else "open payments"
         return self.alert(

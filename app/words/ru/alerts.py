@@ -43,6 +43,12 @@ class RussianAlerts(Alerts):
             "в настройках. Ничего не изменено."
         )
 
+    def alert_refund_not_shown(self, payment: str, refund: str) -> str:
+        return self.alert(
+            f"ЮKassa сообщила о возврате {refund}, но три дня не показывает его в платеже {payment}: кредиты за него "
+            "не списаны. Сверьте платёж с кабинетом."
+        )
+
     def alert_other_till(self, shop: str, payments: int) -> str:
         rows = plural(payments, "незакрытый платёж", "незакрытых платежа", "незакрытых платежей")
         return self.alert(
