@@ -1,10 +1,12 @@
-"""Reads one picture that somebody sent, and ends: `python -I decoder.py TASK MEMORY PARENT`, a program of its own.
+"""Reads pictures that somebody sent, each in a process that ends with it: `python -I decoder.py PARENT`.
 
-A picture is a program in the language of its decoder, so this process holds nothing that is worth taking, imports
-libvips alone, and gives up by itself: past its memory, its seconds or its parent's life it is killed.
+A picture is a program in the language of its decoder, so these processes hold nothing that is worth taking, import
+libvips alone, and give up by themselves: past its memory, its seconds or its parent's life one is killed.
 
-TASK is `source` (made fit for gen-api) or the size of a result ("512x512": made no larger); MEMORY is in bytes, PARENT
-is the process to die with. The picture comes on stdin up to its end. On stdout goes a line, and what it announces:
+The parent asks over the socket that is stdin, REQUEST bytes at a time: `TASK MEMORY` with a connection starts a child,
+`end PID` ends one for good. TASK is `source` (made fit for gen-api) or the size of a result ("512x512": made no
+larger), MEMORY is in bytes. On its connection comes the child's number in a line, then, once the picture has been sent
+there up to its end, another line and what it announces:
 
 - `same <format>`: the picture is right as it is;
 - `new <format>`: it was encoded anew, its bytes follow;
@@ -16,10 +18,15 @@ import ctypes
 import os
 import resource
 import signal
+import socket
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyvips
+if TYPE_CHECKING:
+    import pyvips
+
+REQUEST = 64
+"""Bytes of a request, filled up with spaces."""
 
 MAX_PIXELS = 50_000_000
 """More is a decompression bomb, or costs as much as one."""
@@ -43,22 +50,63 @@ _FORMATS = {
 _UPLOADED = {"jpeg", "png", "webp"}
 _EIGHTH: dict[str, dict[str, Any]] = {"jpeg": {"shrink": 8}, "webp": {"scale": 0.125}}
 _LOADERS = ("Jpeg", "Png", "Webp", "Nsgif", "Tiff")
-_DIE_WITH_PARENT = 1
+_PR_SET_PDEATHSIG = 1
 
 
-def main(task: str, memory: str, parent: str) -> None:
-    """Answers on stdout; raises whatever a crafted picture makes it raise."""
-    _confine(int(memory), int(parent))
-    data = sys.stdin.buffer.read()
+def main(parent: int) -> None:
+    """Serves until the parent closes its end."""
+    # Ctrl-C in a terminal reaches this process as well, and the parent has orders to finish
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _die_with(parent)
+    requests = socket.socket(fileno=0)
+    while True:
+        request, connections, _, _ = socket.recv_fds(requests, REQUEST, 1)
+        if not request:
+            return
+        word, number = request.decode().split()
+        if connections:
+            _start(word, int(number), connections[0])
+        else:
+            os.kill(int(number), signal.SIGKILL)
+            os.waitpid(int(number), 0)
+
+
+def _start(task: str, memory: int, connection: int) -> None:
+    parent = os.getpid()
+    child = os.fork()
+    if child:
+        # Before this line it is nobody's to end, and its number stays its own until it is waited for
+        os.write(connection, f"{child}\n".encode())
+        os.close(connection)
+        return
+    try:
+        # In place of the requests: whoever takes this process over can ask for nothing
+        os.dup2(connection, 0)
+        os.dup2(connection, 1)
+        os.close(connection)
+        _answer(task, memory, parent)
+    finally:
+        os._exit(0)
+
+
+def _answer(task: str, memory: int, parent: int) -> None:
+    global pyvips  # noqa: PLW0603 - what is imported before the fork may have threads by then
+    import pyvips  # noqa: PLC0415
+
+    _confine(memory, parent)
+    with open(0, "rb", closefd=False) as incoming:
+        data = incoming.read()
     try:
         answer, body = _read(data, task)
     except pyvips.Error:
         answer, body = "none", b""
-    sys.stdout.buffer.write(answer.encode() + b"\n" + body)
-    sys.stdout.buffer.flush()
+    with open(1, "wb", closefd=False) as outgoing:
+        outgoing.write(answer.encode() + b"\n" + body)
 
 
 def _confine(memory: int, parent: int) -> None:
+    _die_with(parent)
     pyvips.operation_block_set("VipsForeignLoad", True)
     for loader in _LOADERS:
         pyvips.operation_block_set(f"VipsForeignLoad{loader}", False)
@@ -71,9 +119,13 @@ def _confine(memory: int, parent: int) -> None:
     if sys.platform == "linux":
         # Not RLIMIT_AS: what the libraries map and never touch costs nothing. Elsewhere the limit means something else
         resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
-        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+
+
+def _die_with(parent: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
-            sys.exit(1)
+            os._exit(1)
 
 
 def _read(data: bytes, task: str) -> tuple[str, bytes]:
@@ -133,4 +185,4 @@ def _field(image: Any, name: str) -> int:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(int(sys.argv[1]))

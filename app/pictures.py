@@ -6,14 +6,14 @@ killed. Whatever becomes of it but an answer means that there is no picture.
 
 import asyncio
 import os
-import signal
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from socket import socket, socketpair
+from socket import send_fds, socket, socketpair
 from subprocess import DEVNULL, Popen
 
+from app import decoder
+from app.decoder import REQUEST
 from app.room import Room
 
 MAX_BYTES = 20 * 1024 * 1024
@@ -22,7 +22,7 @@ MAX_BYTES = 20 * 1024 * 1024
 PATIENCE_S = 15.0
 """A child that has not answered by then is killed."""
 
-_SMALL = 88 * 1024 * 1024
+_SMALL = 80 * 1024 * 1024
 _LARGE = 2 * _SMALL
 """Bytes that a child may take. Nearly all sources do with the small one, two at a time; what does not (a progressive
 JPEG of more than about 16 Mpx, a WEBP of 50) is tried once more with the large one, alone."""
@@ -30,16 +30,12 @@ JPEG of more than about 16 Mpx, a WEBP of 50) is tried once more with the large 
 _RESULT = 72 * 1024 * 1024
 """Bytes for a result: 4096 × 4096 scaled down takes half of it."""
 
-_DECODER = Path(__file__).with_name("decoder.py")
 _RETRIED_WITHIN_S = 3.0
 """An honest picture that needs more memory has found out by then; a crafted one does not get its seconds twice."""
 
 _CHUNK = 256 * 1024
 _ANSWER_LIMIT = 24 * 1024 * 1024
 """Bytes: more than the largest picture that is encoded anew."""
-
-_FINAL = {-signal.SIGXCPU, -signal.SIGALRM, -signal.SIGKILL}
-"""Ends that more memory would not change: its time was up, or the system found that it took too much."""
 
 _SUFFIX = {"jpeg": "jpg", "png": "png", "webp": "webp", "gif": "gif", "tiff": "tiff"}
 
@@ -77,6 +73,7 @@ class Pictures:
     """Has pictures read; sources and results do not wait for one another."""
 
     def __init__(self) -> None:
+        self._decoders = _Decoders()
         self._sources = Room(_LARGE)
         self._results = Room(_RESULT)
 
@@ -111,59 +108,94 @@ class Pictures:
         async with room.taken(memory):
             began = clock()
             try:
-                return await _ask_child(data, task, memory)
+                return await self._ask_child(data, task, memory)
             except _NoAnswer as error:
                 if clock() - began > _RETRIED_WITHIN_S:
                     raise NotAPicture(str(error)) from error
         try:
             async with self._sources.taken(_LARGE):
-                return await _ask_child(data, task, _LARGE)
+                return await self._ask_child(data, task, _LARGE)
         except _NoAnswer as error:
             raise NotAPicture(str(error)) from error
 
+    async def _ask_child(self, data: bytes, task: str, memory: int) -> tuple[str, bytes]:
+        """One child's life. Raises _NoAnswer, NotAPicture where its time is up, TooLarge."""
+        reader, writer = await asyncio.open_unix_connection(sock=self._decoders.start(task, memory))
+        child = b""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                child = await reader.readline()
+                answer = await _converse(reader, writer, data)
+        except TimeoutError as error:
+            raise NotAPicture(f"not read within {PATIENCE_S:.0f} s") from error
+        finally:
+            writer.close()
+            if child:
+                self._decoders.end(int(child))
+        word, _, kind = answer[: answer.find(b"\n")].decode(errors="replace").partition(" ")
+        if word == "large":
+            raise TooLarge(f"{kind} pixels")
+        if word not in {"same", "new"} or kind not in _SUFFIX:
+            raise _NoAnswer(f"answered {word[:20]!r}")
+        return kind, data if word == "same" else bytes(answer[answer.find(b"\n") + 1 :])
 
-async def _ask_child(data: bytes, task: str, memory: int) -> tuple[str, bytes]:
-    """One child's life. Raises _NoAnswer, NotAPicture where its time is up, TooLarge."""
-    command = (sys.executable, "-I", str(_DECODER), task, str(memory), str(os.getpid()))
-    ours, theirs = socketpair()
-    with theirs:
-        # Not asyncio's: uvloop copies this whole process for its child's first moment. This takes about a millisecond
-        child = Popen(command, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=DEVNULL, env=_ENVIRONMENT)  # noqa: ASYNC220, S603
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            answer = await _converse(ours, data)
-            code = await asyncio.to_thread(child.wait)
-    except TimeoutError as error:
-        raise NotAPicture(f"not read within {PATIENCE_S:.0f} s") from error
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await asyncio.to_thread(child.wait)
-    if code in _FINAL:
-        raise NotAPicture(f"the reading was ended by signal {-code}")
-    word, _, kind = answer[: answer.find(b"\n")].decode(errors="replace").partition(" ")
-    if code == 0 and word == "large":
-        raise TooLarge(f"{kind} pixels")
-    if code != 0 or word not in {"same", "new"} or kind not in _SUFFIX:
-        raise _NoAnswer(f"exit code {code}, {word[:20]!r}")
-    return kind, data if word == "same" else bytes(answer[answer.find(b"\n") + 1 :])
+    async def close(self) -> None:
+        """Ends what was started."""
+        await asyncio.to_thread(self._decoders.close)
 
 
-async def _converse(connection: socket, data: bytes) -> bytearray:
+class _Decoders:
+    """The process that starts a child for each picture: small, so that each start takes little and copies nothing."""
+
+    def __init__(self) -> None:
+        self._process: Popen[bytes] | None = None
+        self._requests: socket | None = None
+
+    def start(self, task: str, memory: int) -> socket:
+        """A connection to a new child. Raises OSError."""
+        if self._process is None or self._process.poll() is not None:
+            self._launch()
+        ours, theirs = socketpair()
+        with theirs:
+            self._ask(f"{task} {memory}", [theirs.fileno()])
+        return ours
+
+    def end(self, child: int) -> None:
+        """Kills a child, should it still live."""
+        with suppress(OSError):
+            self._ask(f"end {child}", [])
+
+    def _ask(self, request: str, connections: list[int]) -> None:
+        assert self._requests is not None
+        send_fds(self._requests, [request.ljust(REQUEST).encode()], connections)
+
+    def _launch(self) -> None:
+        if self._requests is not None:
+            self._requests.close()
+        self._requests, theirs = socketpair()
+        command = (sys.executable, "-I", decoder.__file__, str(os.getpid()))
+        with theirs:
+            self._process = Popen(  # noqa: S603 - a program of ours
+                command, stdin=theirs.fileno(), stdout=DEVNULL, stderr=DEVNULL, env=_ENVIRONMENT
+            )
+
+    def close(self) -> None:
+        if self._process is not None and self._requests is not None:
+            self._requests.close()
+            self._process.wait()
+
+
+async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, data: bytes) -> bytearray:
     """What the child answers to the picture. It is believed no more than the picture is."""
-    reader, writer = await asyncio.open_unix_connection(sock=connection)
-    try:
-        with suppress(OSError):
-            for start in range(0, len(data), _CHUNK):
-                writer.write(data[start : start + _CHUNK])
-                await writer.drain()
-            writer.write_eof()
-        answer = bytearray()
-        with suppress(OSError):
-            while chunk := await reader.read(_CHUNK):
-                answer += chunk
-                if len(answer) > _ANSWER_LIMIT:
-                    raise _NoAnswer("an answer without end")
-        return answer
-    finally:
-        writer.close()
+    answer = bytearray()
+    with suppress(ConnectionError):
+        for start in range(0, len(data), _CHUNK):
+            writer.write(data[start : start + _CHUNK])
+            await writer.drain()
+        writer.write_eof()
+    with suppress(ConnectionError):
+        while chunk := await reader.read(_CHUNK):
+            answer += chunk
+            if len(answer) > _ANSWER_LIMIT:
+                raise _NoAnswer("an answer without end")
+    return answer

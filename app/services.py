@@ -93,6 +93,7 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
     results = Results(settings.gen_api_url)
     stack.push_async_callback(results.close)
     pictures = Pictures()
+    stack.push_async_callback(pictures.close)
     await pictures.open()
     kassa = YooKassa(settings)
     stack.push_async_callback(kassa.close)

@@ -18,8 +18,9 @@ def tree(pid: int) -> list[int]:
 
 
 def decoders(pid: int) -> list[int]:
-    """Those below the process that read a picture."""
-    return [child for child in tree(pid) if b"decoder.py" in read(child, "cmdline")]
+    """Those below the process that read a picture, without the one that starts them."""
+    found = [child for child in tree(pid) if b"decoder.py" in read(child, "cmdline")]
+    return [child for child in found if f"PPid:\t{pid}\n".encode() not in read(child, "status")]
 
 
 def exists(pid: int) -> bool:
