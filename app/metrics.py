@@ -139,7 +139,7 @@ class Metrics:
             self.generations.labels(outcome)
         for outcome in ("review", "late"):
             self.payments.labels(outcome)
-        for source in ("notification", "poll"):
+        for source in ("notification", "poll", "return", "checkout"):
             self.payments_confirmed.labels(source)
         for operation in ("create", "ask"):
             self._calls.labels("gen-api", operation, "402")

@@ -15,12 +15,17 @@ COMMENT ON COLUMN generations.cost IS 'kopecks that gen-api took, where it says 
 COMMENT ON COLUMN generations.due_at IS 'queued only, where the version before must not claim it: takes the place of claimable_at';
 COMMENT ON COLUMN generations.submit_by IS 'later than this it is not submitted: a picture could not come in time';
 
-ALTER TABLE generations DROP CONSTRAINT IF EXISTS generations_source;
-ALTER TABLE generations DROP CONSTRAINT IF EXISTS generations_sources;
-ALTER TABLE generations ADD CONSTRAINT generations_sources
-    CHECK (status NOT IN ('queued', 'submitting')
-           OR (prompt IS NOT NULL AND (source_file_id IS NOT NULL OR sources IS NOT NULL))) NOT VALID;
-ALTER TABLE generations DROP CONSTRAINT IF EXISTS generations_four_sources;
-ALTER TABLE generations ADD CONSTRAINT generations_four_sources CHECK (cardinality(sources) <= 4) NOT VALID;
+-- One statement: while the old constraint is gone, the new one is there.
+ALTER TABLE generations
+    DROP CONSTRAINT IF EXISTS generations_source,
+    DROP CONSTRAINT IF EXISTS generations_sources,
+    ADD CONSTRAINT generations_sources
+        CHECK (status NOT IN ('queued', 'submitting')
+               OR (prompt IS NOT NULL AND (source_file_id IS NOT NULL OR sources IS NOT NULL))) NOT VALID;
+ALTER TABLE generations VALIDATE CONSTRAINT generations_sources;
+ALTER TABLE generations
+    DROP CONSTRAINT IF EXISTS generations_four_sources,
+    ADD CONSTRAINT generations_four_sources CHECK (cardinality(sources) <= 4) NOT VALID;
+ALTER TABLE generations VALIDATE CONSTRAINT generations_four_sources;
 
 COMMENT ON TABLE breakers IS 'one row a provider that may refuse us as customers (no money, wrong key), and one a model whose network was not there: provider/model';

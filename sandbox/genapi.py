@@ -5,33 +5,43 @@ import colorsys
 import io
 import random
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from aiohttp import web
-from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 from yarl import URL
 
 from sandbox.ids import fresh_numbers
+from sandbox.networks import NETWORKS, Network, kind_of, read
 from sandbox.server import Server
 
-SIZES = {"1024x1024": (1024, 1024), "1024x1536": (1024, 1536), "1536x1024": (1536, 1024), "auto": (1024, 1024)}
 REPEAT_S = 3
-NETWORKS = ("gpt-image-1",)
-FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
 
 
 @dataclass
 class Order:
-    """One accepted request; `picture` is there once its status is success. A `reason` set before is its failure."""
+    """One accepted request; `picture` is there once its status is success. A `reason` set before is its failure.
+
+    `images` are there at once where they came in a form, else once they were fetched from `addresses`.
+    """
 
     id: int
-    fields: dict[str, str]
-    image: bytes
+    network: Network
+    fields: dict[str, Any]
+    size: tuple[int, int]
+    images: list[bytes]
+    addresses: tuple[str, ...] = ()
     status: str = "processing"
     reason: str = ""
     picture: bytes | None = None
     callbacks: list[int] = field(default_factory=list)
+
+    @property
+    def image(self) -> bytes:
+        """The first picture that it is made of."""
+        return self.images[0]
 
 
 @dataclass
@@ -42,7 +52,7 @@ class Manner:
     id_name: Literal["request_id", "id"] = "request_id"
     id_type: Literal["number", "string"] = "number"
     result: Literal["strings", "objects", "string", "full_response"] = "strings"
-    failure_word: Literal["error", "failed"] = "error"
+    failure_word: Literal["error", "failed", "cancelled", "canceled"] = "error"
     unknown_id: Literal["404", "400"] = "404"
     success: Literal["picture", "empty"] = "picture"
     missed_callback: Literal["dropped", "repeated"] = "dropped"
@@ -54,6 +64,7 @@ class FakeGenApi(Server):
 
     `result_delay` is how long a picture takes to be fetched (s).
     `failure`: a reason with which every order from now on ends as `error` ("" = they succeed).
+    `gone`: networks that are answered with 404, as if they had never been.
     """
 
     key: str = "sandbox"
@@ -61,6 +72,7 @@ class FakeGenApi(Server):
     result_delay: float = 0
     auto: bool = True
     failure: str = ""
+    gone: set[str] = field(default_factory=set)
     balance: float = 1000.0
     service = "gen-api"
     base_path = "/api/v1"
@@ -81,15 +93,26 @@ class FakeGenApi(Server):
         """Paint the picture (or fail with a reason) and call back; the callback's status, 0 for none."""
         order = self.orders[order_id]
         reason = (order.reason or self.failure) if failure is None else failure
+        reason = reason or await self._fetch(order)
         if reason:
             order.status, order.reason = "error", reason
         else:
-            order.picture = await asyncio.to_thread(
-                paint, order.image, order.fields["prompt"], SIZES[order.fields.get("size") or "auto"]
-            )
+            order.picture = await asyncio.to_thread(paint, order.images, order.fields["prompt"], order.size)
             order.status = "success"
         self.changed()
         return await self.call_back(order_id)
+
+    async def _fetch(self, order: Order) -> str:
+        """Get the pictures from where they stand; what went wrong, or "" where nothing did."""
+        for url in order.addresses[len(order.images) :]:
+            async with self.http.get(url) as answer:
+                if answer.status != 200:
+                    return f"{url.partition('?')[0]} answers {answer.status}"
+                data = await answer.read()
+                if answer.content_type != kind_of(data) or answer.content_type not in order.network.kinds:
+                    return f"{answer.content_type} is not taken"
+                order.images.append(data)
+        return ""
 
     async def call_back(self, order_id: int) -> int:
         """Send the order's callback (again); the status it was answered with, 0 for none."""
@@ -97,7 +120,7 @@ class FakeGenApi(Server):
         url = order.fields.get("callback_url", "")
         if not url:
             return 0
-        body = {self.manner.id_name: self._number(order), **self._outcome(order)}
+        body = {self.manner.id_name: self._number(order), "cost": order.network.cost, **self._outcome(order)}
         status = await self.deliver(url, body, lambda: self._forged(order, body))
         order.callbacks.append(status)
         if status != 200 and self.manner.missed_callback == "repeated":
@@ -139,28 +162,22 @@ class FakeGenApi(Server):
     async def _create(self, request: web.Request) -> web.StreamResponse:
         if refused := self._refused(request):
             return refused
-        if request.match_info["network"] not in NETWORKS:
+        network = NETWORKS.get(request.match_info["network"])
+        if network is None or network.name in self.gone:
             return self.error(404, "Not Found")
-        form = await request.post()
-        fields = {k: v for k, v in form.items() if isinstance(v, str)}
-        image = form.get("image[]")
-        faults: dict[str, list[str]] = {}
+        fields = await _fields(request)
+        sources, faults = read(network, fields)
+        fields.pop("files", None)
         if not fields.get("prompt"):
             faults["prompt"] = ["The prompt field is required."]
-        if not fields.get("callback_url", "").startswith(("http://", "https://")):
+        if not str(fields.get("callback_url", "http://")).startswith(("http://", "https://")):
             faults["callback_url"] = ["The callback url must be a valid URL."]
-        if (fields.get("size") or "auto") not in SIZES:
-            faults["size"] = ["The selected size is invalid."]
-        data = b""
-        if not isinstance(image, web.FileField):
-            faults["image"] = ["The image field is required."]
-        else:
-            data = image.file.read()
-            if _content_type(data) is None or _content_type(data) != image.content_type:
-                faults["image"] = ["The image must be a png, jpeg or webp and called so."]
-        if faults:
+        size = network.measure(fields)
+        if isinstance(size, dict):
+            faults |= size
+        if faults or isinstance(size, dict):
             return web.json_response({"errors_validation": faults}, status=422)
-        order = Order(next(self._ids), fields, data)
+        order = Order(next(self._ids), network, fields, size, list(sources.images), sources.addresses)
         self.orders[order.id] = order
         if self.auto:
             self.spawn(self._finish_later(order.id))
@@ -179,7 +196,8 @@ class FakeGenApi(Server):
         if order is None:
             return self.error(int(self.manner.unknown_id), "Request not found")
         progress = 100 if order.status == "success" else 0
-        return web.json_response({"id": self._number(order), "cost": 5, "progress": progress, **self._outcome(order)})
+        said = {"id": self._number(order), "cost": order.network.cost, "progress": progress}
+        return web.json_response({**said, **self._outcome(order)})
 
     async def _user(self, request: web.Request) -> web.StreamResponse:
         return self._refused(request) or web.json_response({"id": 1, "balance": self.balance})
@@ -193,12 +211,27 @@ class FakeGenApi(Server):
         return web.Response(body=order.picture, content_type="image/png")
 
 
-def paint(image: bytes, prompt: str, size: tuple[int, int]) -> bytes:
-    """A new PNG of that size: the picture in broad strokes and the prompt's own colours, with the prompt on it."""
+async def _fields(request: web.Request) -> dict[str, Any]:
+    """A JSON object, or a form: its texts by name, and its files under `files`."""
+    if request.content_type == "application/json":
+        body = await request.json()
+        return dict(body) if isinstance(body, dict) else {}
+    form = await request.post()
+    texts: dict[str, Any] = {name: value for name, value in form.items() if isinstance(value, str)}
+    return {**texts, "files": [value for value in form.values() if not isinstance(value, str)]}
+
+
+def paint(images: Sequence[bytes], prompt: str, size: tuple[int, int]) -> bytes:
+    """A new PNG: the pictures side by side in broad strokes, in the prompt's own colours, with the prompt on it."""
     hue = random.Random(prompt).random()
     dark, middle, light = _colour(hue, 0.7, 0.3), _colour(hue + 0.35, 0.6, 0.9), _colour(hue + 0.45, 0.2, 1)
-    with Image.open(io.BytesIO(image)) as opened:
-        fitted = ImageOps.fit(ImageOps.exif_transpose(opened).convert("RGB"), (size[0] // 4, size[1] // 4))
+    width, height = size[0] // 4, size[1] // 4
+    fitted = Image.radial_gradient("L").resize((width, height)).convert("RGB")
+    for number, image in enumerate(images):
+        left, right = width * number // len(images), width * (number + 1) // len(images)
+        with Image.open(io.BytesIO(image)) as opened:
+            part = ImageOps.fit(ImageOps.exif_transpose(opened).convert("RGB"), (right - left, height))
+        fitted.paste(part, (left, 0))
     strokes = fitted.filter(ImageFilter.ModeFilter(9))
     toned = ImageOps.colorize(ImageOps.autocontrast(strokes.convert("L")), dark, light, middle)
     canvas = Image.blend(strokes, toned, 0.7).resize(size, Image.Resampling.BICUBIC)
@@ -225,11 +258,3 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
         except OSError:
             continue
     return ImageFont.load_default(size)
-
-
-def _content_type(data: bytes) -> str | None:
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            return FORMATS.get(image.format or "")
-    except (UnidentifiedImageError, OSError):
-        return None

@@ -34,7 +34,12 @@ MANNERS = (
         },
     ),
     Manner("success", "gen-api", "Успех приходит", {"picture": "с картинкой", "empty": "без картинки"}),
-    Manner("failure_word", "gen-api", "Неудача называется", {"error": "error", "failed": "failed"}),
+    Manner(
+        "failure_word",
+        "gen-api",
+        "Неудача называется",
+        {word: word for word in ("error", "failed", "cancelled", "canceled")},
+    ),
     Manner(
         "missed_callback", "gen-api", "Колбэк, не принятый ботом", {"dropped": "пропадает", "repeated": "повторяется"}
     ),

@@ -36,5 +36,5 @@ WHERE forget_before < now() - interval '1 day'
   AND NOT EXISTS (
     SELECT FROM generations
     WHERE user_id = users.id AND created_at < users.forget_before
-      AND (finished_at IS NULL OR prompt IS NOT NULL OR source_file_id IS NOT NULL OR result_url IS NOT NULL))
+      AND (finished_at IS NULL OR prompt IS NOT NULL OR source_file_id IS NOT NULL OR sources IS NOT NULL OR result_url IS NOT NULL))
 RETURNING id;

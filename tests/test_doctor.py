@@ -10,8 +10,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from app.catalog import MODELS
 from app.doctor.checks import Check, examine
+from app.doctor.try_model import try_model
 from app.repo import stuck
+from sandbox.networks import NETWORKS
 from tests.world import World
 
 _ROOT = Path(__file__).parents[1]
@@ -98,6 +101,26 @@ async def test_a_wrong_key_is_named(bot: World, monkeypatch: pytest.MonkeyPatch)
         with monkeypatch.context() as patch:
             patch.setenv(setting, value)
             assert setting in (await _red())[check]
+
+
+@pytest.mark.parametrize(
+    ("name", "check"),
+    [
+        ("BOT_TOKEN", "telegram"),
+        ("GEN_API_KEY", "gen-api"),
+        ("YOOKASSA_SECRET_KEY", "yookassa"),
+        ("YOOKASSA_OAUTH_TOKEN", "yookassa webhook"),
+    ],
+)
+@pytest.mark.parametrize("odd", ["\t", "\n", "ы", " ", "\x01"])
+async def test_an_odd_letter_in_a_key_is_a_red_line(
+    bot: World, monkeypatch: pytest.MonkeyPatch, name: str, check: str, odd: str
+) -> None:
+    """Pasted with a tab or a line break inside; the rest is looked at all the same, where the settings let it."""
+    monkeypatch.setenv(name, f"{_environment(bot).get(name, 'token')[:-1]}{odd}x")
+    red = await _red()
+    assert check in red or "settings" in red
+    assert len(red) <= 2
 
 
 async def test_a_wrong_password_of_redis_is_named(bot: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,3 +265,34 @@ async def test_a_dead_bot_leaves_orders_and_payments_behind(database_url: str) -
         ("orders", 1, 10),
         ("payments", 1, 20),
     ]
+
+
+@pytest.mark.parametrize("model", MODELS)
+async def test_a_model_is_tried_with_one_order_and_its_cost_is_told(
+    bot: World, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No callback is waited for; the bot hears nothing of it."""
+    monkeypatch.setattr("app.doctor.try_model._ASK_EVERY_S", 0.1)
+    [check] = await try_model(model)
+    assert check.ok, check.text
+    assert f"{NETWORKS[MODELS[model].network].cost:.2f} ₽" in check.text
+    [order] = bot.gen_api.orders.values()
+    assert (order.network.name, order.images) == (MODELS[model].network, [])
+    assert bot.gen_api.called("callback") == []
+
+
+async def test_a_model_that_does_not_draw_is_said_to(bot: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network that is gone, a failure with its reason, a key that the catalogue does not hold."""
+    monkeypatch.setattr("app.doctor.try_model._ASK_EVERY_S", 0.1)
+    bot.gen_api.gone.add("gpt-image-2")
+    bot.gen_api.failure = "moderation"
+    said = {key: (await try_model(key))[0] for key in ("gpt-image-1", "gpt-image-2", "gpt-image-9")}
+    assert not any(check.ok for check in said.values())
+    assert "moderation" in said["gpt-image-1"].text
+    assert "refused (404)" in said["gpt-image-2"].text
+    assert "not in the catalogue" in said["gpt-image-9"].text
+
+
+async def test_the_doctor_s_command_tries_a_model(bot: World) -> None:
+    code, said = await _doctor("--try-model", "gpt-image-2", **_environment(bot))
+    assert (code, "ok   model gpt-image-2: draws" in said) == (0, True), said

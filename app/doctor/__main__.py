@@ -7,6 +7,7 @@ import sys
 from dataclasses import asdict
 
 from app.doctor.checks import Check, examine
+from app.doctor.try_model import try_model
 
 _GREEN, _RED, _PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[0m"
 
@@ -17,9 +18,10 @@ def main() -> None:
         prog="python -m app.doctor", description="Checks that everything is as it must be."
     )
     parser.add_argument("--json", action="store_true", help="a JSON list of {name, ok, text} instead of lines")
-    as_json = parser.parse_args().json
-    checks = asyncio.run(examine())
-    if as_json:
+    parser.add_argument("--try-model", metavar="KEY", help="makes one real order with a model instead (docs/models.md)")
+    arguments = parser.parse_args()
+    checks = asyncio.run(try_model(arguments.try_model) if arguments.try_model else examine())
+    if arguments.json:
         print(json.dumps([asdict(check) for check in checks], ensure_ascii=False, indent=2))
     else:
         for check in checks:

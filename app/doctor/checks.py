@@ -66,5 +66,7 @@ async def _check(name: str, address: str, look: Callable[[Settings], Awaitable[s
         text = f"does not answer ({type(error).__name__}): check {address}, and whether it runs"
     except (AiogramError, aiohttp.ClientError, ValueError) as error:
         text = f"does not answer as it should ({type(error).__name__}): check {address}, or try again later"
+    except Exception as error:  # a check that fails in a way that nobody thought of is a failed check
+        text = f"the check itself failed ({type(error).__name__}): check {address}"
     # What others say may hold line breaks, and a check is one line.
     return Check(name, ok, " ".join(text.split()))

@@ -10,6 +10,7 @@ from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
 from aiogram.exceptions import TelegramNotFound, TelegramUnauthorizedError
 from aiogram.types import WebhookInfo
+from aiogram.utils.token import TokenValidationError
 
 from app.clients import genapi
 from app.clients.genapi import GenApi
@@ -60,7 +61,7 @@ async def _ask_telegram(settings: Settings, method: Callable[[Bot], Awaitable[An
     session = AiohttpSession(api=TelegramAPIServer.from_base(settings.telegram_api_url), timeout=_TIMEOUT_S)
     try:
         return await method(Bot(settings.bot_token.get_secret_value(), session=session))
-    except (TelegramUnauthorizedError, TelegramNotFound) as error:
+    except (TelegramUnauthorizedError, TelegramNotFound, TokenValidationError) as error:
         raise Ill("refuses BOT_TOKEN: copy it from @BotFather") from error
     finally:
         await session.close()

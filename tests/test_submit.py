@@ -1,0 +1,268 @@
+"""From the queue to gen-api: not in the last seconds, not before it is ready, and nothing that is not understood."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Literal
+
+import asyncpg
+import pytest
+
+from app.catalog import MODELS
+from app.clients.genapi import parse_outcome
+from app.flows.orders.waiting import Expectation, Waiting
+from app.repo import credits, generations, users
+from app.repo.credits import Reason
+from app.repo.generations import NewOrder
+from app.repo.queries import statements
+from tests.world import World, photograph
+
+_DELIVERED = (
+    "INSERT INTO generations (user_id, order_key, status, model, quality, size, price, prompt, sources, result_url, "
+    "submitted_at, ready_at, finished_at, deadline_at) "
+)
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
+    async with asyncpg.create_pool(database_url, min_size=2, max_size=4) as opened:
+        async with opened.acquire() as conn:
+            await users.touch(conn, 1)
+        yield opened
+
+
+async def queue(
+    pool: "asyncpg.Pool[asyncpg.Record]", key: str, model: str = "gpt-image-1", hidden: bool = False
+) -> None:
+    """An order in the queue, paid for."""
+    new = NewOrder(1, key, model, "512x512", 2, "кот", ("file",), None, 900, 810, "low", None, "{}", hidden)
+    async with pool.acquire() as conn, conn.transaction():
+        await users.lock(conn, 1)
+        assert await credits.debit(conn, 1, 2, Reason.ORDER, str(await generations.insert(conn, new))) is not None
+
+
+@pytest.mark.parametrize("deadline_s", [900, 100])
+async def test_an_order_in_its_last_seconds_is_refunded_and_not_bought(bot: World, deadline_s: int) -> None:
+    """It waited in the queue till ninety seconds, or a tenth of its time, were left: gen-api hears nothing of it."""
+    bot.gen_api.fault("create", times=99, status=503)
+    person = bot.person()
+    await bot.order(person)
+    await bot.until("SELECT attempt > 0 AND status = 'queued' FROM generations")
+    calls = len(bot.gen_api.called("create"))
+    left_s = min(90, deadline_s / 10) - 1
+    await bot.db.execute(
+        "UPDATE generations SET submit_by = now() - interval '1 s', deadline_at = now() + make_interval(secs => $1)",
+        left_s,
+    )
+    bot.gen_api.heal()
+    await bot.refunded(person)
+    assert len(bot.gen_api.called("create")) == calls
+    assert await bot.value("SELECT failure FROM generations") == "deadline"
+
+
+@pytest.mark.parametrize(("deadline_s", "reserve_s"), [(900, 90), (300, 30)])
+async def test_a_picture_has_ninety_seconds_or_a_tenth_of_the_deadline(
+    bot: World, deadline_s: int, reserve_s: int
+) -> None:
+    """Whichever is less; it stands on the row."""
+    bot.settings.generation_deadline_s = deadline_s
+    await bot.order(bot.person())
+    row = "SELECT extract(epoch FROM deadline_at - submit_by)::float8 FROM generations"
+    assert await bot.value(row) == pytest.approx(reserve_s)
+
+
+async def test_nothing_is_claimed_or_submitted_when_it_is_too_late_for_a_picture(
+    pool: "asyncpg.Pool[asyncpg.Record]",
+) -> None:
+    """Though the deadline is ahead; one whose picture took too long to fetch is stopped as well."""
+    await queue(pool, "card")
+    too_late = "UPDATE generations SET submit_by = now() RETURNING deadline_at > now() + interval '1 minute'"
+    async with pool.acquire() as conn:
+        [claimed] = await generations.claim_queued(conn, 9, 0, list(MODELS))
+        assert await generations.overdue(conn, 9) == []
+        assert await conn.fetchval(too_late)
+        assert await generations.claim_queued(conn, 9, 0, list(MODELS)) == []
+        assert not await generations.start_submitting(conn, claimed)
+        assert await generations.overdue(conn, 9) == [claimed.id]
+
+
+@pytest.mark.parametrize("status", [419, 429, 503])
+@pytest.mark.parametrize("instant", [False, True])
+async def test_gen_api_s_retry_after_is_waited_for(bot: World, status: int, instant: bool) -> None:
+    """In seconds or as an instant; our own back-off would have been two."""
+    after = format_datetime(datetime.now(UTC) + timedelta(seconds=6), usegmt=True) if instant else "4"
+    bot.gen_api.fault("create", status=status, headers={"Retry-After": after})
+    await bot.order(bot.person())
+    await bot.shown(bot.person())
+    first, second = bot.gen_api.called("create")
+    assert second.at - first.at >= 3.9
+
+
+async def test_an_order_that_gen_api_puts_off_past_its_time_is_refunded_at_once(bot: World) -> None:
+    bot.gen_api.fault("create", status=429, headers={"Retry-After": "3600"})
+    person = bot.person()
+    await bot.order(person)
+    await bot.refunded(person)
+    assert len(bot.gen_api.called("create")) == 1
+
+
+async def test_a_retry_does_not_fetch_the_picture_again(bot: World) -> None:
+    """Two calls that were not accepted, one download."""
+    bot.gen_api.fault("create", times=2, status=503)
+    await bot.order(bot.person())
+    await bot.shown(bot.person())
+    assert len(bot.gen_api.called("create")) == 3
+    assert len(bot.telegram.called("getFile")) == 1
+
+
+@pytest.mark.parametrize("word", ["error", "failed", "cancelled", "canceled"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"result": ["nudity"]},
+        {"result": [], "error": "nudity"},
+        {"error": {"message": "nudity"}},
+        {"message": "nudity"},
+        {"result": None, "full_response": [{"error": "nudity"}]},
+        {"full_response": {"message": "nudity"}},
+    ],
+    ids=json.dumps,
+)
+def test_a_failure_s_reason_is_found_wherever_it_stands(word: str, said: dict[str, object]) -> None:
+    outcome = parse_outcome({"status": word, **said})
+    assert (outcome.final, outcome.url, outcome.reason) == (True, None, "nudity")
+
+
+@pytest.mark.parametrize(
+    ("cost", "kopecks"),
+    [
+        (2.5, 250),
+        ("15", 1500),
+        (0, 0),
+        (None, None),
+        (True, None),
+        (-1, None),
+        ("nan", None),
+        ("1e99", None),
+        ([], None),
+    ],
+)
+def test_what_gen_api_took_is_kopecks(cost: object, kopecks: int | None) -> None:
+    assert parse_outcome({"status": "success", "result": "https://x/1.png", "cost": cost}).cost == kopecks
+
+
+@pytest.mark.parametrize("word", ["cancelled", "canceled"])
+async def test_a_cancelled_request_is_refunded_before_the_deadline(
+    bot: World, word: Literal["cancelled", "canceled"]
+) -> None:
+    """Told by a callback, as any other failure."""
+    bot.gen_api.manner.failure_word = word
+    bot.gen_api.failure = "cancelled by the provider"
+    person = bot.person()
+    await bot.order(person)
+    await bot.refunded(person)
+
+
+async def test_an_order_of_a_model_that_a_version_does_not_know_is_left_to_one_that_does(
+    pool: "asyncpg.Pool[asyncpg.Record]",
+) -> None:
+    await queue(pool, "known")
+    await queue(pool, "of next year", model="gpt-image-9")
+    async with pool.acquire() as conn:
+        claimed = await generations.claim_queued(conn, 9, 60, list(MODELS))
+        assert [order.model for order in claimed] == ["gpt-image-1"]
+        assert [order.model for order in await generations.claim_queued(conn, 9, 60, ["gpt-image-9"])] == [
+            "gpt-image-9"
+        ]
+
+
+async def test_the_version_before_does_not_claim_what_it_cannot_build(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    """Its own statement, word for word: it takes the order of its shape, through every step of the other."""
+    await queue(pool, "of any shape", "gpt-image-2", hidden=True)
+    before = (
+        "SELECT count(*) FROM generations WHERE status = 'queued' AND claimable_at <= now() AND deadline_at > now()"
+    )
+    async with pool.acquire() as conn:
+        assert await conn.fetchval(before) == 0
+        [claimed] = await generations.claim_queued(conn, 9, 0, list(MODELS))
+        assert await conn.fetchval(before) == 0
+        assert await generations.release(conn, claimed, 0)
+        assert await conn.fetchval(before) == 0
+        [claimed] = await generations.claim_queued(conn, 9, 60, list(MODELS))
+        assert await generations.claim_queued(conn, 9, 60, list(MODELS)) == []
+        assert await generations.start_submitting(conn, claimed)
+        assert await generations.requeue(conn, claimed, 0)
+        assert await conn.fetchval(before) == 0
+        assert len(await generations.claim_queued(conn, 9, 60, list(MODELS))) == 1
+    await queue(pool, "of its shape")
+    async with pool.acquire() as conn:
+        assert await conn.fetchval(before) == 1
+
+
+async def test_an_order_of_the_version_before_is_built_as_that_one_did(bot: World) -> None:
+    """A row without any of the newer columns."""
+    person = bot.person()
+    await bot.card(person)
+    file_id = bot.telegram.files.photo_sizes(photograph())[-1]["file_id"]
+    async with bot.db.transaction():
+        order = await bot.value(
+            "INSERT INTO generations (user_id, order_key, model, size, price, prompt, source_file_id, deadline_at) "
+            "VALUES ($1, 'card', 'gpt-image-1', '512x512', 2, 'Кот', $2, now() + interval '15 minutes') RETURNING id",
+            person.id,
+            file_id,
+        )
+        await credits.debit(bot.db, person.id, 2, Reason.ORDER, str(order))
+    await bot.shown(person)
+    fields = bot.gen_api.orders[min(bot.gen_api.orders)].fields
+    assert (fields["quality"], fields["size"], fields["n"]) == ("low", "1024x1024", "1")
+
+
+async def test_a_person_who_waits_is_told_the_place_and_what_such_pictures_take(
+    pool: "asyncpg.Pool[asyncpg.Record]",
+) -> None:
+    """The median of the last ones of that model and quality; None where there was none, or nothing is waited for."""
+    for key in ("first", "second", "third"):
+        await queue(pool, key)
+    async with pool.acquire() as conn:
+        ids = [row["id"] for row in await conn.fetch("SELECT id FROM generations ORDER BY created_at")]
+    expected = await Waiting(pool).expect(ids[2])
+    assert expected is not None
+    assert (expected.place, expected.usual_s) == (3, None)
+    assert expected.left_s == pytest.approx(900, abs=60)
+    async with pool.acquire() as conn:
+        for seconds in (10, 20, 90):
+            await conn.execute(
+                _DELIVERED + "VALUES (1, $1, 'delivered', 'gpt-image-1', 'low', '512x512', 2, '', '{}', 'https://x', "
+                "now() - make_interval(secs => $2), now(), now(), now())",
+                f"drawn in {seconds}",
+                float(seconds),
+            )
+        [claimed] = await generations.claim_queued(conn, 1, 60, list(MODELS))
+        await generations.start_submitting(conn, claimed)
+        delivered = await conn.fetchval("SELECT id FROM generations WHERE status = 'delivered' LIMIT 1")
+    waiting = Waiting(pool)
+    assert await waiting.expect(delivered) is None
+    drawing, queued = await waiting.expect(claimed.id), await waiting.expect(ids[2])
+    assert isinstance(drawing, Expectation)
+    assert isinstance(queued, Expectation)
+    assert (drawing.place, queued.place) == (None, 2)
+    assert drawing.usual_s == queued.usual_s == pytest.approx(20)
+
+
+async def test_the_median_reads_the_last_pictures_alone(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    """By an index, however many were drawn."""
+    async with pool.acquire() as conn:
+        await conn.execute(
+            _DELIVERED + "SELECT 1, n::text, 'delivered', 'gpt-image-1', 'low', '512x512', 2, '', '{}', 'https://x', "
+            "now() - n * interval '1 minute', now() - n * interval '50 seconds', now(), now() "
+            "FROM generate_series(1, 20000) AS n"
+        )
+        await conn.execute("ANALYZE generations")
+        plan = "\n".join(
+            row[0]
+            for row in await conn.fetch("EXPLAIN " + statements("generations")["drawn_in"], "gpt-image-1", "low", 21)
+        )
+    assert "generations_drawn" in plan
+    assert "Seq Scan" not in plan
+    assert "Sort Key: generations.ready_at" not in plan
