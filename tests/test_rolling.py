@@ -133,9 +133,8 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
     if os.environ.get("CI"):
         programs = tmp_path_factory.mktemp("installed") / "bin"
         subprocess.run([sys.executable, "-m", "venv", str(programs.parent)], check=True)
-        install = re.search(r"^RUN python (-m pip install .+?) &&", dockerfile, re.MULTILINE)
-        assert install
-        subprocess.run([str(programs / "python"), *install[1].split(), "--quiet"], cwd=files, check=True)
+        for install in re.findall(r"python (-m pip install .+?) &&", dockerfile):
+            subprocess.run([str(programs / "python"), *install.split(), "--quiet"], cwd=files, check=True)
     return Image(files, programs, found[1])
 
 
