@@ -12,6 +12,7 @@ from sandbox.formatting import utf16
 from sandbox.ids import fresh_numbers
 from sandbox.params import BotApiError, Params
 from sandbox.people import ChatMessage, Person, Press
+from sandbox.stars import Charge, Stars
 from sandbox.webhook import Webhook
 
 TEXT_LIMIT, CAPTION_LIMIT, TOAST_LIMIT, CALLBACK_DATA_LIMIT = 4096, 1024, 200, 64
@@ -30,9 +31,19 @@ Result = tuple[Any, str]
 
 
 class BotApi:
-    """What Telegram knows: people, chats, files, presses, commands. `changed` is called after every change."""
+    """What Telegram knows: people, chats, files, presses, commands, Stars.
 
-    def __init__(self, bot_id: int, files: Files, webhook: Webhook, changed: Callable[[], None]) -> None:
+    `changed` is called after every change, `refunded` with each charge that went back.
+    """
+
+    def __init__(
+        self,
+        bot_id: int,
+        files: Files,
+        webhook: Webhook,
+        changed: Callable[[], None],
+        refunded: Callable[[Charge], None],
+    ) -> None:
         self.bot = {"id": bot_id, "is_bot": True, "first_name": "Картинки", "username": "sandbox_bot"}
         self.people: dict[int, Person] = {}
         self.messages: dict[int, list[ChatMessage]] = defaultdict(list)
@@ -41,6 +52,7 @@ class BotApi:
         self.answers: list[dict[str, Any]] = []
         self.floods: dict[int | None, float] = {}
         self.ids = fresh_numbers()
+        self.stars = Stars(self.ids, refunded)
         self._files, self._webhook, self._changed = files, webhook, changed
         self._methods: dict[str, Callable[[Params], Any]] = {
             "getme": self._get_me,
@@ -48,12 +60,17 @@ class BotApi:
             "sendmessage": self._send_message,
             "sendphoto": self._send_photo,
             "senddocument": self._send_document,
+            "sendmediagroup": self._send_media_group,
+            "sendinvoice": self._send_invoice,
             "sendchataction": self._send_chat_action,
             "editmessagetext": self._edit_message_text,
             "editmessagecaption": self._edit_message_caption,
             "editmessagereplymarkup": self._edit_message_reply_markup,
             "deletemessage": self._delete_message,
             "answercallbackquery": self._answer_callback_query,
+            "answerprecheckoutquery": self.stars.answer,
+            "refundstarpayment": self.stars.refund,
+            "getstartransactions": self.stars.transactions,
             "getfile": lambda given: self._files.lookup(given.text("file_id")),
             "getwebhookinfo": lambda _given: self._webhook.info(),
         }
@@ -138,6 +155,28 @@ class BotApi:
             raise BotApiError(413, "Request Entity Too Large")
         document = self._files.document(data, name, "application/octet-stream")
         return self._say(person, given, {"document": document, **caption})
+
+    def _send_media_group(self, given: Params) -> Any:
+        person = self._reachable(given)
+        media = given.parsed("media", "media") or []
+        if not isinstance(media, list) or not 2 <= len(media) <= 10:
+            raise BotApiError(400, "Bad Request: an album has two to ten items")
+        if any(not isinstance(item, dict) or item.get("type") != "photo" for item in media):
+            raise BotApiError(400, "Bad Request: the sandbox sends albums of photos alone")
+        group = str(time.time_ns())
+        contents = []
+        for item in media:
+            one = Params({"photo": item.get("media"), "parse_mode": given.text("parse_mode"), **item}, given.files)
+            data, _name = self._file(one, "photo")
+            caption = _formatted(one, "caption", CAPTION_LIMIT)
+            contents.append({"photo": self._files.photo_sizes(data), "media_group_id": group, **caption})
+        return [self._say(person, Params({}, {}), content) for content in contents]
+
+    def _send_invoice(self, given: Params) -> Any:
+        person = self._reachable(given)
+        raw = self._say(person, given, self.stars.content(given))
+        self.stars.sent(raw["message_id"], given)
+        return raw
 
     def _send_chat_action(self, given: Params) -> Any:
         action = given.text("action")
@@ -305,6 +344,8 @@ def _button(button: dict[str, Any]) -> dict[str, Any]:
     if "text" not in button:
         raise BotApiError(400, f'{unreadable} Can\'t find field "text"')
     url, data = button.get("url"), button.get("callback_data")
+    if button.get("pay") is True:
+        return button
     if url:
         if formatting.checked_link(str(url)) is None:
             raise BotApiError(400, f"Bad Request: inline keyboard button URL '{url}' is invalid: Wrong HTTP URL")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.genapi import FakeGenApi
+from sandbox.networks import NETWORKS
 from sandbox.yookassa import FakeYooKassa
 
 
@@ -44,6 +45,10 @@ MANNERS = (
         "missed_callback", "gen-api", "Колбэк, не принятый ботом", {"dropped": "пропадает", "repeated": "повторяется"}
     ),
     Manner("unknown_id", "gen-api", "О неизвестном номере", {"404": "404", "400": "400"}),
+    *(
+        Manner(f"network-{name}", "gen-api", f"Сеть {name}", {"draws": "рисует", "gone": "снята (404)"})
+        for name in NETWORKS
+    ),
     Manner("recipient", "ЮKassa", "recipient в платеже", {"present": "есть", "missing": "нет"}),
 )
 
@@ -69,6 +74,8 @@ def choose(gen_api: FakeGenApi, yookassa: FakeYooKassa, key: str, value: str) ->
         raise KeyError(value)
     if manner.key == "recipient":
         yookassa.recipient = value == "present"
+    elif network := _network(manner):
+        (gen_api.gone.add if value == "gone" else gen_api.gone.discard)(network)
     else:
         setattr(gen_api.manner, key, value)
 
@@ -76,5 +83,12 @@ def choose(gen_api: FakeGenApi, yookassa: FakeYooKassa, key: str, value: str) ->
 def _value(gen_api: FakeGenApi, yookassa: FakeYooKassa, manner: Manner) -> str:
     if manner.key == "recipient":
         return "present" if yookassa.recipient else "missing"
+    if network := _network(manner):
+        return "gone" if network in gen_api.gone else "draws"
     value: str = getattr(gen_api.manner, manner.key)
     return value
+
+
+def _network(manner: Manner) -> str:
+    """The network that is switched off by this one; "" for the other manners."""
+    return manner.key.removeprefix("network-") if manner.key.startswith("network-") else ""

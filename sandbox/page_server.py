@@ -50,6 +50,7 @@ class PageServer:
         app.router.add_get("/api/chat/{person}", self._chat)
         app.router.add_post("/api/chat/{person}/send", self._send)
         app.router.add_post("/api/chat/{person}/press", self._press)
+        app.router.add_post("/api/chat/{person}/pay", self._pay)
         app.router.add_post("/api/chat/{person}/block", self._block)
         app.router.add_get("/api/files/{file}", self._file)
         for part in self._parts:
@@ -135,6 +136,15 @@ class PageServer:
         query = await self._person(request).press(int(body["message"]), str(body["data"]), wait=False)
         return web.json_response({"query": query})
 
+    async def _pay(self, request: web.Request) -> web.StreamResponse:
+        """Stars for the invoice of a message; `refused` is what the person reads where nothing was charged."""
+        body = await request.json()
+        try:
+            refused = await self._person(request).pay(int(body["message"]), wait=False)
+        except ValueError:
+            raise web.HTTPNotFound from None
+        return web.json_response({"refused": refused})
+
     async def _block(self, request: web.Request) -> web.StreamResponse:
         person = self._person(request)
         if (await request.json())["blocked"]:
@@ -194,6 +204,9 @@ def _message(message: ChatMessage) -> dict[str, Any]:
         "entities": message.entities,
         "photo": sizes[-1] if sizes else None,
         "document": document,
+        "invoice": message.raw.get("invoice"),
+        "paid": message.raw.get("successful_payment"),
+        "refunded": message.raw.get("refunded_payment"),
         "album": message.raw.get("media_group_id"),
         "keyboard": message.keyboard,
         "edited": message.edited,

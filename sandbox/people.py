@@ -2,12 +2,10 @@
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from sandbox import formatting
-
-if TYPE_CHECKING:
-    from sandbox.telegram import FakeTelegram
+from sandbox.files import Files
 
 ACTION_S = 5
 """How long «печатает…» stays, unless a message ends it."""
@@ -82,10 +80,26 @@ class Press:
         return time.monotonic() > self.at + self.life_s
 
 
+class Messenger(Protocol):
+    """What a person does with Telegram; each is brought to the bot."""
+
+    files: Files
+
+    def chat(self, chat_id: int) -> list[ChatMessage]: ...
+
+    async def from_person(self, person: "Person", messages: list[dict[str, Any]], wait: bool) -> list[int]: ...
+
+    async def press(self, person: "Person", message_id: int, button: str, wait: bool, at_once: bool) -> str: ...
+
+    async def pay(self, person: "Person", message_id: int, wait: bool) -> str: ...
+
+    def membership_changed(self, person: "Person") -> None: ...
+
+
 class Person:
     """Somebody in a private chat with the bot. Each action awaits its delivery unless `wait=False`."""
 
-    def __init__(self, telegram: "FakeTelegram", person_id: int, name: str, language: str) -> None:
+    def __init__(self, telegram: Messenger, person_id: int, name: str, language: str) -> None:
         self.id, self.name, self.language = person_id, name, language
         self.blocked = False
         self._telegram = telegram
@@ -154,6 +168,10 @@ class Person:
         Presses of a person are delivered one after another; `at_once` lets this one overtake.
         """
         return await self._telegram.press(self, message_id, button, wait, at_once)
+
+    async def pay(self, message_id: int, wait: bool = True) -> str:
+        """Pay the invoice of a message with Stars; "" once that is done, else why it was not."""
+        return await self._telegram.pay(self, message_id, wait)
 
     def block(self) -> None:
         """Block the bot: sends to this person get 403 from now on."""

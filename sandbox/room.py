@@ -71,6 +71,7 @@ class Room:
         router.add_post("/api/room/bot/{action:kill|restart|pause|resume}", self._bot_action)
         router.add_post("/api/room/payments/{id}/refund", self._refund)
         router.add_post("/api/room/payments/{id}/notify", self._notify)
+        router.add_post("/api/room/stars/{id}/refund", self._refund_stars)
         router.add_post(r"/api/room/generations/{number:\d+}/callback", self._callback)
 
     # Watching
@@ -106,6 +107,10 @@ class Room:
                 payment["id"]: {"status": payment["status"], "refundable": payment["refundable"]}
                 for payment in self._yookassa.payments.values()
             },
+            "stars": [
+                {"id": charge.id, "payment": charge.invoice.payload, "refunded": charge.refunded}
+                for charge in self._telegram.charges
+            ],
             "orders": [order.id for order in self._gen_api.orders.values() if order.status != "processing"],
             **await self._books.read(),
         }
@@ -255,6 +260,16 @@ class Room:
         if payment is None or payment["status"] == "pending":
             raise web.HTTPNotFound
         self._spawn(self._yookassa.repeat(payment["id"]))
+        return self._done()
+
+    async def _refund_stars(self, request: web.Request) -> web.StreamResponse:
+        charge = next((charge for charge in self._telegram.charges if charge.id == request.match_info["id"]), None)
+        if charge is None:
+            raise web.HTTPNotFound
+        try:
+            self._telegram.refund_stars(charge)
+        except ValueError as error:
+            return web.json_response({"refused": str(error)})
         return self._done()
 
     async def _callback(self, request: web.Request) -> web.StreamResponse:

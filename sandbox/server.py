@@ -237,15 +237,12 @@ class Server:
 
     async def deliver(self, url: str, body: dict[str, Any], forge: Callable[[], tuple[str, Any]]) -> int:
         """POST a callback, subject to `misdeliver`; the status it was answered with, 0 for none."""
-        mishap = next((m for m in self._misdeliveries if m.times > 0), None)
+        mishap = self.next_misdelivery()
         if mishap is None:
             return await self._post(url, body)
-        mishap.times -= 1
         name = mishap.name or mishap.kind
         if mishap.kind == "lost":
-            call = Call(self.service, "lost", "POST", url, as_text(body), mishap=name, outgoing=True)
-            self.note(call).end(0)
-            self.changed()
+            self.lose(mishap, url, body)
             return 200
         if mishap.kind == "delayed":
             self.changed()
@@ -255,6 +252,20 @@ class Server:
         elif mishap.kind == "forged":
             url, body = forge()
         return await self._post(url, body, name)
+
+    def next_misdelivery(self) -> Misdelivery | None:
+        """What happens to this delivery, counted down."""
+        mishap = next((m for m in self._misdeliveries if m.times > 0), None)
+        if mishap:
+            mishap.times -= 1
+        return mishap
+
+    def lose(self, mishap: Misdelivery, url: str, body: dict[str, Any]) -> None:
+        """A delivery that stands in the journal alone."""
+        name = mishap.name or mishap.kind
+        call = Call(self.service, "lost", "POST", url, as_text(body), mishap=name, outgoing=True)
+        self.note(call).end(0)
+        self.changed()
 
     async def _post(self, url: str, body: dict[str, Any], mishap: str = "") -> int:
         call = Call(self.service, "outgoing", "POST", url, as_text(body), mishap=mishap, outgoing=True)

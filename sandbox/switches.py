@@ -1,11 +1,13 @@
 """The faults that the machine room can switch on, each with a sentence about what to expect."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from sandbox.bot_process import BotProcess
 from sandbox.genapi import FakeGenApi
 from sandbox.server import Fault, Misdelivery, Mishap, Server
+from sandbox.stars import ANSWER_WITHIN_S
 from sandbox.telegram import FakeTelegram
 from sandbox.yookassa import FakeYooKassa
 
@@ -26,7 +28,13 @@ class Switch:
 
 def switches(telegram: FakeTelegram, gen_api: FakeGenApi, yookassa: FakeYooKassa, bot: BotProcess) -> list[Switch]:
     """All of them, group by group."""
-    return [*_gen_api(gen_api), *_yookassa(yookassa), *_telegram(telegram), *_bot(telegram, gen_api, yookassa, bot)]
+    return [
+        *_gen_api(gen_api),
+        *_yookassa(yookassa),
+        *_stars(telegram),
+        *_telegram(telegram),
+        *_bot(telegram, gen_api, yookassa, bot),
+    ]
 
 
 def _gen_api(gen_api: FakeGenApi) -> list[Switch]:
@@ -120,6 +128,35 @@ def _yookassa(yookassa: FakeYooKassa) -> list[Switch]:
             "payment-unverifiable", group, "Проверить платёж нельзя (500)",
             "Бот ответит на уведомление 503, не зачислив, и ЮKassa пришлёт его снова.",
             lambda name: yookassa.fault("payments.get", status=500, name=name),
+        ),
+    ]  # fmt: skip
+
+
+def _stars(telegram: FakeTelegram) -> list[Switch]:
+    async def think() -> None:
+        await asyncio.sleep(ANSWER_WITHIN_S + 1)
+
+    group = "Звёзды"
+    return [
+        Switch(
+            "stars-lost", group, "Сообщение об оплате потеряно",
+            "Звёзды списаны, а бот не знает: найдёт сам в списке операций, самое позднее через минуту с лишним.",
+            _misdelivery(telegram, "lost"),
+        ),
+        Switch(
+            "stars-late", group, "Сообщение об оплате опоздало",
+            f"Придёт через {LATE_S} секунд: зачислится один раз, кто бы ни успел раньше.",
+            _misdelivery(telegram, "delayed"),
+        ),
+        Switch(
+            "stars-doubled", group, "Сообщение об оплате пришло дважды",
+            "Кредиты добавятся один раз.",
+            _misdelivery(telegram, "doubled"),
+        ),
+        Switch(
+            "stars-slow", group, "Вопрос перед оплатой тянется",
+            f"Ответ бота дойдёт позже {ANSWER_WITHIN_S} секунд: Telegram не спишет ничего.",
+            lambda name: telegram.fault("answerPreCheckoutQuery", before=think, name=name),
         ),
     ]  # fmt: skip
 

@@ -14,6 +14,7 @@ from sandbox.ids import fresh_numbers
 from sandbox.params import BotApiError, Params
 from sandbox.people import ChatMessage, Person, Press
 from sandbox.server import Call, Server, as_text
+from sandbox.stars import ANSWER_WITHIN_S, Charge
 from sandbox.webhook import CALLBACK_QUERY_LIFE_S, MESSAGE_LIFE_S, Webhook
 
 __all__ = ["ChatMessage", "FakeTelegram", "Person"]
@@ -36,7 +37,8 @@ class FakeTelegram(Server):
         self.files = Files()
         self.updates: list[dict[str, Any]] = []
         self._webhook = Webhook(self, self.retry_s, self._carry_out)
-        self._api = BotApi(int(self.token.split(":")[0]), self.files, self._webhook, self.changed)
+        bot_id = int(self.token.split(":")[0])
+        self._api = BotApi(bot_id, self.files, self._webhook, self.changed, self._tell_refund)
         self._update_ids = fresh_numbers()
 
     # What a test and the page do
@@ -84,17 +86,17 @@ class FakeTelegram(Server):
 
     async def from_person(self, person: Person, messages: list[dict[str, Any]], wait: bool) -> list[int]:
         """Messages of a person, brought in that order; their ids."""
-        deliveries, ids = [], []
-        for message in messages:
-            raw = {"message_id": next(self._api.ids), "date": int(time.time()), "chat": person.chat,
-                   "from": person.user, **message}  # fmt: skip
-            shown = self._api.put(person, raw, outgoing=False)
-            deliveries.append(self.spawn(self._bring_message(shown, f"chat{raw['chat']['id']}")))
-            ids.append(shown.id)
+        shown = [self._put(person, message) for message in messages]
+        deliveries = [self.spawn(self._bring_message(message)) for message in shown]
         self.changed()
         if wait:
             await asyncio.gather(*deliveries)
-        return ids
+        return [message.id for message in shown]
+
+    def _put(self, person: Person, message: dict[str, Any]) -> ChatMessage:
+        raw = {"message_id": next(self._api.ids), "date": int(time.time()), "chat": person.chat,
+               "from": person.user, **message}  # fmt: skip
+        return self._api.put(person, raw, outgoing=False)
 
     async def press(self, person: Person, message_id: int, button: str, wait: bool, at_once: bool) -> str:
         """A press on a button of a message, wherever it stands; the callback query's id."""
@@ -111,6 +113,55 @@ class FakeTelegram(Server):
         if wait:
             await delivery
         return press.id
+
+    @property
+    def charges(self) -> list[Charge]:
+        """What was paid with Stars, oldest first."""
+        return list(self._api.stars.charges.values())
+
+    async def pay(self, person: Person, message_id: int, wait: bool) -> str:
+        """The person pays an invoice: the bot is asked, then charged and told, subject to `misdeliver`.
+
+        "" once it is paid, else what the person reads. ValueError where that message is no invoice.
+        """
+        try:
+            checkout = self._api.stars.ask(person, message_id)
+        except KeyError:
+            raise ValueError("no invoice") from None
+        self.spawn(self._bring({"pre_checkout_query": checkout.query}, checkout.id, ANSWER_WITHIN_S))
+        try:
+            answer = await self.wait_for(lambda: checkout.answer, ANSWER_WITHIN_S)
+        except TimeoutError:
+            return "Бот не ответил вовремя, звёзды не списаны"
+        if answer and not answer[0]:
+            return answer[1]
+        charge = self._api.stars.charge(checkout)
+        self.changed()
+        telling = self.spawn(self._tell_charge(charge))
+        if wait:
+            await telling
+        return ""
+
+    async def _tell_charge(self, charge: Charge) -> None:
+        message = self._put(charge.person, {"successful_payment": charge.told})
+        self.changed()
+        mishap = self.next_misdelivery()
+        if mishap and mishap.kind == "lost":
+            self.lose(mishap, self.webhook.get("url", ""), {"message": message.raw})
+        elif mishap and mishap.kind == "delayed":
+            self.spawn(self._bring_message(message, mishap.delay))
+        else:
+            times = 2 if mishap and mishap.kind == "doubled" else 1
+            await asyncio.gather(*(self.spawn(self._bring_message(message)) for _ in range(times)))
+
+    def refund_stars(self, charge: Charge) -> None:
+        """Telegram gives a person's Stars back; ValueError where it has already."""
+        self._api.stars.give_back(charge)
+        self.changed()
+
+    def _tell_refund(self, charge: Charge) -> None:
+        message = self._put(charge.person, {"refunded_payment": charge.told})
+        self.spawn(self._bring_message(message))
 
     def membership_changed(self, person: Person) -> None:
         """Tell the bot that it was blocked or unblocked, if it wants to know."""
@@ -144,7 +195,10 @@ class FakeTelegram(Server):
 
     # Deliveries
 
-    async def _bring_message(self, message: ChatMessage, queue: str) -> None:
+    async def _bring_message(self, message: ChatMessage, later_s: float = 0) -> None:
+        if later_s:
+            await asyncio.sleep(later_s)
+        queue = f"chat{message.raw['chat']['id']}"
         message.taken = await self._bring({"message": message.raw}, queue, MESSAGE_LIFE_S)
         self.changed()
 

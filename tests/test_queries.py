@@ -5,9 +5,11 @@ import pkgutil
 from pathlib import Path
 
 import asyncpg
+import pytest
 
 import app.repo
 from app.repo import queries
+from sandbox.books import STATEMENTS
 
 _SQL = Path(__file__).parents[1] / "sql"
 
@@ -25,6 +27,16 @@ async def test_every_statement_prepares_against_the_schema(database_url: str) ->
         for name in names:
             stem, _, verb = name.partition(".")
             await connection.prepare(queries.statements(stem)[verb])
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+async def test_what_the_machine_room_reads_is_there(database_url: str, name: str) -> None:
+    """The sandbox's own statements are planned against the same schema."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.prepare(STATEMENTS[name])
     finally:
         await connection.close()
 

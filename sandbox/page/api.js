@@ -11,6 +11,7 @@ export const api = {
   chat: (person) => answered(fetch(`/api/chat/${person}`)),
   addPerson: (name, language) => post("/api/people", JSON.stringify({ name, language })),
   press: (person, message, data) => post(`/api/chat/${person}/press`, JSON.stringify({ message, data })),
+  pay: (person, message) => post(`/api/chat/${person}/pay`, JSON.stringify({ message })),
   block: (person, blocked) => post(`/api/chat/${person}/block`, JSON.stringify({ blocked })),
   file: (id) => `/api/files/${encodeURIComponent(id)}`,
 

@@ -2,7 +2,7 @@
 import { api } from "./api.js";
 import { attachments } from "./attach.js";
 import { composer } from "./composer.js";
-import { $, drawIcons, dress, popup } from "./dom.js";
+import { $, drawIcons, dress, popup, sheet } from "./dom.js";
 import { Messages } from "./messages.js";
 import { people } from "./people.js";
 
@@ -23,7 +23,7 @@ let state = null, unread = 0;
 const pressed = new Set();
 const drafts = new Map(), places = new Map();
 
-const messages = new Messages($("messages"), $("log"), { press, command: (text) => send(text), view });
+const messages = new Messages($("messages"), $("log"), { press, command: (text) => send(text), view, pay });
 
 async function refresh() {
   const who = person;
@@ -108,6 +108,21 @@ async function press(message, button) {
   refresh();
 }
 
+// Telegram asks the person, then the bot, and only then takes the Stars.
+function pay(id, invoice) {
+  const dialog = $("pay");
+  $("pay-title").textContent = invoice.title;
+  $("pay-text").textContent = invoice.description;
+  $("pay-stars").textContent = `Подтвердить и заплатить ⭐ ${invoice.total_amount}`;
+  dialog.returnValue = "";
+  dialog.addEventListener("close", async () => {
+    if (dialog.returnValue !== "pay") return;
+    const answer = await trying(api.pay(person, id));
+    if (answer?.refused) tell({ text: answer.refused, show_alert: true });
+  }, { once: true });
+  dialog.showModal();
+}
+
 function view(photo, caption) {
   const viewer = $("viewer");
   Object.assign(viewer.querySelector("img"), { src: api.file(photo.file_id), alt: caption || "Фото" });
@@ -140,6 +155,7 @@ function endButton() {
 }
 
 drawIcons();
+sheet($("pay"));
 composer.focus();
 popup($("more"), $("more-menu"));
 people.start(choose);

@@ -8,7 +8,7 @@ const time = new Intl.DateTimeFormat("ru", { hour: "2-digit", minute: "2-digit" 
 const day = new Intl.DateTimeFormat("ru", { day: "numeric", month: "long" });
 
 export class Messages {
-  // `actions`: press(message, button), command(text), view(photo, caption).
+  // `actions`: press(message, button), command(text), view(photo, caption), pay(id, invoice).
   constructor(list, scroller, actions) {
     Object.assign(this, { list, scroller, actions, drawn: new Map() });
   }
@@ -67,13 +67,19 @@ export class Messages {
     const photos = messages.filter((m) => m.photo);
     if (photos.length) bubble.append(this.photos(photos, text?.text ?? ""));
     for (const m of messages) if (m.document) bubble.append(file(m.document));
+    if (head.invoice) bubble.append(this.invoice(head));
+    const moved = head.paid ?? head.refunded;
+    if (moved) {
+      const words = head.paid ? "Вы заплатили" : "Вам вернули";
+      bubble.append(make("strong", { className: "stars" }, `${words} ⭐ ${moved.total_amount}`));
+    }
     if (text) {
       const body = rich(text.text, text.entities, this.actions.command);
       bubble.append(make("div", { className: "text", dir: "auto" }, body, meta(messages)));
     } else {
       bubble.append(meta(messages));
     }
-    if (!text && !photos.length && !head.document) {
+    if (!text && !photos.length && !head.document && !head.invoice && !moved) {
       bubble.prepend(make("em", { className: "unknown" }, "Такие сообщения песочница не показывает"));
     }
     bubble.classList.toggle("media", photos.length > 0);
@@ -84,6 +90,17 @@ export class Messages {
     item.classList.toggle("gap", last);
     if (head.keyboard.length) item.append(this.keyboard(head, waiting));
     return item;
+  }
+
+  invoice({ id, invoice, keyboard }) {
+    const card = make("div", { className: "invoice" },
+      make("b", {}, invoice.title), make("span", {}, invoice.description));
+    if (!keyboard.flat().some((button) => button.pay)) card.append(this.payButton(id, invoice, `Заплатить ⭐ ${invoice.total_amount}`));
+    return card;
+  }
+
+  payButton(id, invoice, text) {
+    return make("button", { type: "button", className: "wide", onclick: () => this.actions.pay(id, invoice) }, text);
   }
 
   photos(messages, caption) {
@@ -102,6 +119,7 @@ export class Messages {
       if (button.url) {
         return make("a", { href: button.url, target: "_blank", rel: "noopener noreferrer" }, button.text, icon("out"));
       }
+      if (button.pay) return this.payButton(message.id, message.invoice, button.text);
       const busy = waiting.has(`${message.id} ${button.callback_data}`);
       return make("button", {
         type: "button", className: busy ? "busy" : "", ariaBusy: String(busy),

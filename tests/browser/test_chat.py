@@ -1,5 +1,6 @@
 """The chat alone, in Chromium: files by every way, people, what the Bot API does, the keyboard, sizes and colours."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.error import HTTPError
@@ -319,3 +320,28 @@ def test_everything_fits_and_can_be_read(stage: Stage, windows: Callable[..., Pa
     assert tab["x"] + tab["width"] <= heal["x"]
     page.locator("#heal").click()
     expect(page.locator("#armed li")).to_have_count(0)
+
+
+def test_an_invoice_in_stars_is_confirmed_refused_and_paid(stage: Stage, page: Page) -> None:
+    """The bot is asked before anything is charged; what it says instead is read, and the charge stands in the chat."""
+    prices = [{"label": "10 кредитов", "amount": 100}]
+    fields = {"title": "10 кредитов", "description": "и подписка на 30 дней", "payload": "p", "currency": "XTR"}
+    stage.bot("sendInvoice", chat_id=101, prices=prices, **fields)
+    for answer in ({"ok": False, "error_message": "Счёт уже оплачен"}, {"ok": True}):
+        asked = len(stage.telegram.updates)
+        page.get_by_role("button", name="Заплатить ⭐ 100").click()
+        page.get_by_role("button", name="Подтвердить и заплатить ⭐ 100").click()
+        expect(page.locator("#pay")).to_be_hidden()
+        deadline = time.monotonic() + 10
+        while len(stage.telegram.updates) == asked and time.monotonic() < deadline:
+            page.wait_for_timeout(20)
+        query = stage.telegram.updates[asked]["pre_checkout_query"]
+        stage.bot("answerPreCheckoutQuery", pre_checkout_query_id=query["id"], **answer)
+        if answer["ok"]:
+            expect(page.locator("#messages")).to_contain_text("Вы заплатили ⭐ 100")
+        else:
+            expect(page.locator("#alert-text")).to_have_text("Счёт уже оплачен")
+            page.keyboard.press("Enter")
+    (charge,) = stage.telegram.charges
+    stage.bot("refundStarPayment", user_id=101, telegram_payment_charge_id=charge.id)
+    expect(page.locator("#messages")).to_contain_text("Вам вернули ⭐ 100")

@@ -4,7 +4,9 @@ import { clock, make } from "./dom.js";
 const LIMIT = 300;
 const SERVICES = { telegram: "Telegram", "gen-api": "gen-api", yookassa: "ЮKassa" };
 const WORDS = {
-  "telegram update": "сообщение", "telegram press": "нажатие кнопки", "telegram file": "скачать файл",
+  "telegram sendInvoice": "счёт в звёздах", "telegram answerPreCheckoutQuery": "ответ перед оплатой",
+  "telegram getStarTransactions": "операции со звёздами", "telegram refundStarPayment": "вернуть звёзды",
+  "telegram lost": "сообщение об оплате", "telegram update": "сообщение", "telegram press": "нажатие кнопки", "telegram file": "скачать файл",
   "gen-api create": "заказ картинки", "gen-api get": "как там заказ?", "gen-api result": "скачать картинку",
   "gen-api user": "баланс", "gen-api outgoing": "колбэк", "gen-api lost": "колбэк",
   "yookassa payments.create": "создать платёж", "yookassa payments.get": "проверить платёж",

@@ -22,7 +22,7 @@ export function showWork(board) {
   keep(orders, board.generations.map((g) => ({ ...g, name: board.names[g.user_id],
     answered: board.orders.includes(g.request_id) })), (g) => g.id, order);
   keep(payments, board.payments.map((p) => ({ ...p, name: board.names[p.user_id],
-    shop: board.shop[p.provider_id] ?? null })), (p) => p.id, payment);
+    shop: board.shop[p.provider_id] ?? null, charges: board.stars.filter((charge) => charge.payment === p.id) })), (p) => p.id, payment);
 }
 
 function order(g) {
@@ -30,7 +30,8 @@ function order(g) {
   const past = came.filter((state) => state && state !== g.status);
   const path = g.status === "failed" ? [...past, "failed"] : ["queued", "submitting", "processing", "ready", "delivered"];
   return card(g, g.prompt ?? "описание стёрто", steps(path, g.status, ORDER),
-    [g.name ?? g.user_id, g.size, credits(g.price), g.attempt > 1 ? `попытка ${g.attempt}` : "",
+    [g.name ?? g.user_id, g.model, g.sources > 1 ? `${g.sources} картинки` : g.sources === 0 ? "без картинки" : "",
+      g.style ?? "", g.size, credits(g.price), g.cost ? `стоил ${roubles(g.cost)}` : "", g.attempt > 1 ? `попытка ${g.attempt}` : "",
       g.request_id ? `№ ${g.request_id}` : ""],
     g.failure ? `Причина: ${g.failure}` : "",
     g.answered ? [poster("Колбэк ещё раз", `generations/${g.request_id}/callback`)] : []);
@@ -40,17 +41,20 @@ function payment(p) {
   const path = { refunded: ["new", "pending", "succeeded", "refunded"], abandoned: ["new", "abandoned"] }[p.status] ??
     ["new", "pending", BAD.includes(p.status) ? p.status : "succeeded"];
   const notes = [];
+  const money = p.currency === "XTR" ? (stars) => `⭐ ${stars}` : roubles;
   if (p.refunded) {
-    notes.push(`Возвращено ${roubles(p.refunded)}, снято ${credits(p.credits_taken)}` +
+    notes.push(`Возвращено ${money(p.refunded)}, снято ${credits(p.credits_taken)}` +
       (p.credits_short ? `, не хватило ${credits(p.credits_short)}` : "") + ".");
   }
   if (p.reason) notes.push(`Причина: ${p.reason}`);
-  return card(p, `${roubles(p.amount)} — ${credits(p.credits)}`, steps(path, p.status, PAYMENT),
+  return card(p, `${money(p.amount)} — ${credits(p.credits)}`, steps(path, p.status, PAYMENT),
     [p.name ?? p.user_id, p.attempts > 1 ? `${p.attempts} попытки создать` : ""], notes.join(" "), actions(p));
 }
 
 function actions(p) {
-  if (!p.shop) return [];
+  if (!p.shop) {
+    return p.charges.filter((charge) => !charge.refunded).map((charge) => poster("Вернуть ⭐", `stars/${charge.id}/refund`));
+  }
   if (p.shop.status === "pending") {
     return [make("a", { href: p.confirmation_url ?? "", target: "_blank", rel: "noopener", hidden: !p.confirmation_url },
       "Страница оплаты ↗")];
