@@ -197,15 +197,17 @@ async def test_a_slice_has_more_time_than_what_a_person_waits_for(
         await hurried.close()
 
 
+@pytest.mark.parametrize("table", ["ledger", "outbox"])
 async def test_the_doctor_says_slow_and_not_away(
-    settings: Settings, pool: Pool, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, pool: Pool, monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
-    """PostgreSQL answers, the books do not come within the time of a statement."""
+    """PostgreSQL answers, but the books, or what is stuck, do not come within the time of a statement."""
     monkeypatch.setattr(storage, "_WAIT_S", 1)
+    look = storage.balances_are_sums if table == "ledger" else storage.nothing_is_stuck
     async with pool.acquire() as conn, conn.transaction():
-        await conn.execute("LOCK TABLE ledger IN ACCESS EXCLUSIVE MODE")
-        with pytest.raises(Ill, match="PostgreSQL answers, but is overloaded"):
-            await storage.balances_are_sums(settings)
+        await conn.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(Ill, match="is there, but a question took longer than 1 s"):
+            await look(settings)
 
 
 async def test_the_doctor_relies_on_the_bots_round_where_there_are_more_people_than_it_can_read(

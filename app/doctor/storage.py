@@ -49,11 +49,6 @@ async def balances_are_sums(settings: Settings) -> str:
             people = (await audit.standing(connection))["people"]
         except _OLD_SCHEMA as error:
             raise Ill(_BEHIND) from error
-        except (TimeoutError, asyncpg.QueryCanceledError) as error:
-            raise Ill(
-                f"reading the books of {_SLICE} people takes longer than {_WAIT_S} s: PostgreSQL answers, but is "
-                "overloaded or lacks an index; look at pg_stat_activity and try again"
-            ) from error
     if wrong:
         first = wrong[0]
         raise Ill(
@@ -124,5 +119,10 @@ async def _connection(settings: Settings) -> AsyncIterator[Connection]:
     )
     try:
         yield connection
+    except (TimeoutError, asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError) as error:
+        raise Ill(
+            f"is there, but a question took longer than {_WAIT_S} s: it is overloaded, or somebody holds a lock; "
+            "look at pg_stat_activity and try again"
+        ) from error
     finally:
         await connection.close()
