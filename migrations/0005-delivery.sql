@@ -15,6 +15,6 @@ CREATE TABLE IF NOT EXISTS chat_pauses (
 COMMENT ON TABLE chat_pauses IS 'chats for which Telegram told the bot to wait (429): nothing owed goes there before `until`';
 COMMENT ON COLUMN chat_pauses.told_at IS 'several chats told within seconds mean the bot, not the chats';
 
-CREATE INDEX IF NOT EXISTS outbox_next ON outbox (priority, (failures > 0), due_at)
+CREATE INDEX CONCURRENTLY IF NOT EXISTS outbox_next ON outbox (priority, (failures > 0), due_at)
     WHERE status = 'pending' AND due_at < 'infinity';
-CREATE INDEX IF NOT EXISTS outbox_waiting ON outbox (chat_id) WHERE status = 'pending' AND due_at < 'infinity';
+CREATE INDEX CONCURRENTLY IF NOT EXISTS outbox_waiting ON outbox (chat_id) WHERE status = 'pending' AND due_at < 'infinity';

@@ -11,8 +11,8 @@ CREATE TABLE IF NOT EXISTS refunds (
     CHECK ((status = 'announced') = (poll_at IS NOT NULL)),
     CHECK (status <> 'shown' OR amount IS NOT NULL)
 );
-CREATE INDEX IF NOT EXISTS refunds_open ON refunds (poll_at) WHERE status = 'announced';
-CREATE INDEX IF NOT EXISTS refunds_payment ON refunds (payment_id);
+CREATE INDEX CONCURRENTLY IF NOT EXISTS refunds_open ON refunds (poll_at) WHERE status = 'announced';
+CREATE INDEX CONCURRENTLY IF NOT EXISTS refunds_payment ON refunds (payment_id);
 COMMENT ON TABLE refunds IS 'one row a refund that a notification told of; the states are drawn in docs/states.md';
 COMMENT ON COLUMN refunds.id IS 'the gateway''s';
 COMMENT ON COLUMN refunds.amount IS 'in minor units of the payment''s currency; empty until the refund itself was read';

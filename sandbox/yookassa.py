@@ -76,14 +76,20 @@ class FakeYooKassa(Server):
         except InvalidOperation:
             raise ValueError(f"{amount}: not an amount") from None
 
-    def lag(self) -> None:
-        """From now on payments show no further refund, until `catch_up`."""
+    def lag(self, for_s: float = 0) -> None:
+        """From now on payments show no further refund, for so many seconds, or until `catch_up` or `heal`."""
+        if for_s:
+            asyncio.get_running_loop().call_later(for_s, self.catch_up)
         amounts = {key: payment.get("refunded_amount") for key, payment in self.payments.items()}
         self._shown = {key: {"refunded_amount": amount} for key, amount in amounts.items() if amount}
 
     def catch_up(self) -> None:
         """Payments show every refund."""
         self._shown = None
+
+    def heal(self) -> None:
+        super().heal()
+        self.catch_up()
 
     async def notify(self, payment_id: str) -> int:
         """Send the notification of the payment's status (again)."""

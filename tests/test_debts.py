@@ -101,6 +101,23 @@ async def test_debts_of_several_purchases_are_paid_oldest_first(bot: World) -> N
     assert await bot.credits(person) == 25
 
 
+async def test_a_second_partial_refund_takes_its_own_share_alone(bot: World) -> None:
+    """What the first was short of is no part of what the second may take."""
+    person = bot.person()
+    payment = await bot.choose(person, "500 ₽")
+    await bot.yookassa.pay(payment)
+    await spend(bot, person, 34)
+    await bot.yookassa.refund(payment, "100.00")
+    assert await owed(bot, person) == [(1, 4)]
+    await bot.yookassa.refund(payment, "100.00")
+    assert await owed(bot, person) == [(1, 9)]
+    await bot.yookassa.pay(await bot.choose(person))
+    assert await owed(bot, person) == [(10, 0)]
+    assert await bot.credits(person) == 1
+    await bot.yookassa.refund(payment, "20.00")
+    assert await owed(bot, person) == [(11, 0)]
+
+
 async def test_two_purchases_confirmed_at_once_pay_a_debt_once(bot: World) -> None:
     """Both lock the person first."""
     person = bot.person()

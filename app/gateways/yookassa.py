@@ -12,8 +12,6 @@ from app.gateways.port import Charge, Lane, Order, Refund, Refused, Status, Unav
 from app.gateways.yookassa_client import Client, Threads
 from app.settings import Settings
 
-NAME = "yookassa"
-
 EVENTS = ("payment.succeeded", "payment.canceled", "payment.waiting_for_capture", "refund.succeeded")
 """What the bot is to be told of."""
 
@@ -32,7 +30,7 @@ class Webhook:
 class YooKassa:
     """A shop at YooKassa."""
 
-    name = NAME
+    name = "yookassa"
     currency = "RUB"
 
     def __init__(self, settings: Settings) -> None:

@@ -1,10 +1,24 @@
 """What may go wrong around the bot, by name; each call makes the next one or two of their kind go wrong."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 
+from sandbox.yookassa import FakeYooKassa
 from tests.faults.harness import Stage
 
 _HTML = "<html><body>Bad Gateway</body></html>"
+
+
+async def _forge(yookassa: FakeYooKassa) -> None:
+    """Whoever knows the newest payment's id claims at once, a hundred times, that it was paid and given back."""
+    if yookassa.payments:
+        payment = next(reversed(yookassa.payments))
+        claims = [
+            ("payment.succeeded", {"id": payment}),
+            ("refund.succeeded", {"id": "3e-forged", "payment_id": payment}),
+        ]
+        await asyncio.gather(*(yookassa.send(event, thing) for event, thing in claims * 50))
+
 
 FAULTS: Mapping[str, Callable[[Stage], object]] = {
     "callback lost": lambda stage: stage.gen_api.misdeliver("lost"),
@@ -31,6 +45,8 @@ FAULTS: Mapping[str, Callable[[Stage], object]] = {
     "notification doubled": lambda stage: stage.yookassa.misdeliver("doubled"),
     "notification late": lambda stage: stage.yookassa.misdeliver("delayed", delay=3),
     "notification forged": lambda stage: stage.yookassa.misdeliver("forged"),
+    "notifications forged at once": lambda stage: stage.yookassa.spawn(_forge(stage.yookassa)),
+    "refunds shown late": lambda stage: stage.yookassa.lag(4),
     "payment without an answer, made": lambda stage: stage.yookassa.fault("payments.create", drop=True, handled=True),
     "payment without an answer, not made": lambda stage: stage.yookassa.fault("payments.create", drop=True),
     "payment 500": lambda stage: stage.yookassa.fault("payments.create", status=500, body=_HTML),
