@@ -92,7 +92,7 @@ def _start(task: str, memory: int, connection: int) -> None:
 
 def _answer(task: str, memory: int, parent: int) -> None:
     global pyvips  # noqa: PLW0603 - what is imported before the fork may have threads by then
-    import pyvips  # noqa: PLC0415
+    import pyvips  # noqa: PLC0415 - as above
 
     _confine(memory, parent)
     with open(0, "rb", closefd=False) as incoming:

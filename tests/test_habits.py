@@ -8,7 +8,7 @@ import yaml
 
 _ROOT = Path(__file__).parents[1]
 _SILENCED = re.compile(r"# (?:noqa|type: ignore)\b.*")
-_WITH_A_REASON = re.compile(r"# (?:noqa: [A-Z0-9, ]+ - \w|type: ignore\[[a-z-]+\]  # \w)")
+_WITH_A_REASON = re.compile(r"# (?:noqa: [A-Z0-9, ]+ - \w|type: ignore\[[a-z-]+\]  ?# \w)")
 
 
 def _sources() -> list[Path]:
@@ -41,3 +41,11 @@ def test_a_commit_is_linted_as_ci_lints_it() -> None:
     called = re.findall(r"^\.venv/bin/(.+)$", (_ROOT / ".ci" / "run").read_text(), re.MULTILINE)
     names = {re.sub(r" (\.|deploy/Dockerfile)$", "", command) for command in called}
     assert {hook["entry"].removeprefix(".venv/bin/") for hook in hooks} == names
+
+
+def test_the_ways_in_contributing_lead_somewhere() -> None:
+    """Every path that CONTRIBUTING.md names is there."""
+    text = (_ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:app|docs|sandbox|tests|sql|\.ci)/[\w/.-]*)`", text)
+    assert len(named) > 15
+    assert [path for path in named if not (_ROOT / path).exists()] == []

@@ -39,7 +39,7 @@ async def test_a_payment_that_yookassa_gave_us_and_no_longer_knows_is_sent_again
     payment = await bot.choose(person)
     kept = bot.yookassa.payments.pop(payment)
     told = {"type": "notification", "event": "payment.succeeded", "object": {"id": payment}}
-    assert [await bot.yookassa.send("payment.succeeded", told["object"]) for _ in range(3)] == [503] * 3  # type: ignore[arg-type]
+    assert [await bot.yookassa.send("payment.succeeded", told["object"]) for _ in range(3)] == [503] * 3  # type: ignore[arg-type]  # a dict
     await person.send_text("/start success")
     assert await alerts(bot) == ["alert_payment_gone"]
     bot.yookassa.payments[payment] = kept

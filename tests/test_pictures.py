@@ -182,7 +182,7 @@ async def _child(but: int = 0) -> int:
     """The number of a child that is at work, now or soon: nothing but the system tells of it."""
     async with asyncio.timeout(10):
         # The kernel tells nobody of a process
-        while not (found := [one for one in processes.decoders(os.getpid()) if one != but]):  # noqa: ASYNC110
+        while not (found := [one for one in processes.decoders(os.getpid()) if one != but]):  # noqa: ASYNC110 - the kernel tells nobody of a process
             await asyncio.sleep(0.01)
     return found[0]
 
