@@ -167,23 +167,6 @@ RETURNING extract(epoch FROM now() - created_at)::float8 AS since_order_s,
 SELECT (COALESCE(sources, ARRAY[source_file_id]))[$2] FROM generations
 WHERE id = $1 AND status IN ('queued', 'submitting', 'processing');
 
--- name: drawn_in
--- The median of the seconds that a model's last $3 pictures of a quality took, from the create call on.
-SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM ready_at - submitted_at)::float8) AS seconds
-FROM (SELECT ready_at, submitted_at FROM generations
-      WHERE model = $1 AND quality = $2 AND ready_at IS NOT NULL
-      ORDER BY ready_at DESC
-      LIMIT $3) AS last;
-
--- name: wait
--- How an order stands, and how many queued ones came before it.
-SELECT status, model, quality,
-       (SELECT count(*) FROM generations AS others
-        WHERE others.status = 'queued' AND mine.status = 'queued' AND others.created_at < mine.created_at) AS ahead,
-       extract(epoch FROM now() - COALESCE(submitted_at, created_at))::float8 AS since_s,
-       extract(epoch FROM deadline_at - now())::float8 AS left_s
-FROM generations AS mine WHERE id = $1;
-
 -- name: wipe
 -- Removes what people wrote and sent, from at most $2 orders of each kind: those that are over, or whose result waits for
 -- the person, for more than $1 days, and those from before a wish to be forgotten. The link of what waits is kept.

@@ -119,6 +119,32 @@ def test_a_key_that_cannot_be_right_is_refused(
     assert faults(capsys) == [f"{name}: {said}"]
 
 
+@pytest.mark.parametrize(
+    ("settings", "variable"),
+    [
+        ({"MODELS": "gpt-image-1,gpt-image-9"}, "MODELS"),
+        ({"MODELS": " , "}, "MODELS"),
+        ({"MODELS": "gpt-image-9", "DEFAULT_MODEL": "gpt-image-9"}, "MODELS"),
+        ({"DEFAULT_MODEL": "gpt-image-9"}, "DEFAULT_MODEL"),
+        ({"MODELS": "gpt-image-2", "DEFAULT_MODEL": "gpt-image-1"}, "DEFAULT_MODEL"),
+    ],
+)
+def test_a_model_that_is_not_in_the_catalogue_or_not_sold_is_one_line(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], settings: dict[str, str], variable: str
+) -> None:
+    for name, value in settings.items():
+        environment.setenv(name, value)
+    assert [line.partition(":")[0] for line in faults(capsys)] == [variable]
+
+
+def test_a_card_starts_with_the_first_model_unless_another_is_named(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("MODELS", "gpt-image-2, nano-banana,gpt-image-2")
+    assert load_settings().models == ("gpt-image-2", "nano-banana")
+    assert load_settings().default_model == "gpt-image-2"
+    environment.setenv("DEFAULT_MODEL", "nano-banana")
+    assert load_settings().default_model == "nano-banana"
+
+
 def test_a_pasted_line_break_is_no_part_of_a_key(environment: pytest.MonkeyPatch) -> None:
     """The space around what is pasted is dropped."""
     environment.setenv("GEN_API_KEY", "a-key-of-the-tests\n")

@@ -4,7 +4,6 @@ import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import Literal
 
 import asyncpg
 import pytest
@@ -152,18 +151,6 @@ def test_what_gen_api_took_is_kopecks(cost: object, kopecks: int | None) -> None
     assert parse_outcome({"status": "success", "result": "https://x/1.png", "cost": cost}).cost == kopecks
 
 
-@pytest.mark.parametrize("word", ["cancelled", "canceled"])
-async def test_a_cancelled_request_is_refunded_before_the_deadline(
-    bot: World, word: Literal["cancelled", "canceled"]
-) -> None:
-    """Told by a callback, as any other failure."""
-    bot.gen_api.manner.failure_word = word
-    bot.gen_api.failure = "cancelled by the provider"
-    person = bot.person()
-    await bot.order(person)
-    await bot.refunded(person)
-
-
 async def test_an_order_of_a_model_that_a_version_does_not_know_is_left_to_one_that_does(
     pool: "asyncpg.Pool[asyncpg.Record]",
 ) -> None:
@@ -260,8 +247,7 @@ async def test_the_median_reads_the_last_pictures_alone(pool: "asyncpg.Pool[asyn
         )
         await conn.execute("ANALYZE generations")
         plan = "\n".join(
-            row[0]
-            for row in await conn.fetch("EXPLAIN " + statements("generations")["drawn_in"], "gpt-image-1", "low", 21)
+            row[0] for row in await conn.fetch("EXPLAIN " + statements("waits")["drawn_in"], "gpt-image-1", "low", 21)
         )
     assert "generations_drawn" in plan
     assert "Seq Scan" not in plan

@@ -30,8 +30,6 @@ _RESULT = query("generations.result")
 _REFRESH_RESULT = query("generations.refresh_result")
 _DELIVERED = query("generations.delivered")
 _SOURCE = query("generations.source")
-_DRAWN_IN = query("generations.drawn_in")
-_WAIT = query("generations.wait")
 _WIPE = query("generations.wipe")
 _WIPE_OF = query("generations.wipe_of")
 
@@ -82,18 +80,6 @@ class Owner:
     request_id: int | None
     status: str
     attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """How an order stands: `ahead` orders were queued before it, `left_s` seconds remain until its deadline."""
-
-    status: str
-    model: str
-    quality: str | None
-    ahead: int
-    since_s: float
-    left_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,18 +238,6 @@ async def source(conn: Connection, generation_id: UUID, number: int) -> str | No
     """The file id of an open order's source, the first being number 1."""
     file_id: str | None = await conn.fetchval(_SOURCE, generation_id, number)
     return file_id
-
-
-async def drawn_in(conn: Connection, model: str, quality: str, last: int) -> float | None:
-    """The median seconds from create call to picture, of the `last` pictures; None where there is none."""
-    seconds: float | None = await conn.fetchval(_DRAWN_IN, model, quality, last)
-    return seconds
-
-
-async def wait(conn: Connection, generation_id: UUID) -> Wait | None:
-    """How the order stands."""
-    row = await conn.fetchrow(_WAIT, generation_id)
-    return Wait(**row) if row else None
 
 
 async def wipe(conn: Connection, days: int, limit: int) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from app.db import connection
-from app.repo import generations
+from app.repo import waits
 from app.repo.records import Connection, Pool
 
 LAST = 21
@@ -39,7 +39,7 @@ class Waiting:
     async def expect(self, generation_id: UUID) -> Expectation | None:
         """How an order stands; None where it is no longer waited for."""
         async with connection(self._pool) as conn:
-            wait = await generations.wait(conn, generation_id)
+            wait = await waits.stands(conn, generation_id)
             if wait is None or wait.status not in ("queued", "submitting", "processing"):
                 return None
             usual_s = await self._usual(conn, wait.model, wait.quality or "")
@@ -48,6 +48,6 @@ class Waiting:
     async def _usual(self, conn: Connection, model: str, quality: str) -> float | None:
         measured_at, seconds = self._measured.get((model, quality), (-FRESH_S, None))
         if time.monotonic() - measured_at >= FRESH_S:
-            seconds = await generations.drawn_in(conn, model, quality, LAST)
+            seconds = await waits.drawn_in(conn, model, quality, LAST)
             self._measured[model, quality] = (time.monotonic(), seconds)
         return seconds
