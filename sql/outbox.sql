@@ -6,10 +6,11 @@ ON CONFLICT (kind, ref) DO NOTHING
 RETURNING id;
 
 -- name: claim
--- Leases messages that are due, by priority and one a chat, what has failed before behind what has not ($5: whether that is
--- asked for). None while Telegram has told the bot to wait, none for chats that it has told to wait or that are among $3,
--- written to just now, and none of a kind that is not among $4: a newer version may have put it. Passes over those that
--- another worker is taking. Counts as many failures ($6) as a kill is worth; whoever lives puts that right.
+-- Leases messages that are due, by priority and one a chat, what has failed before behind what has not ($5: whether that
+-- is asked for). None while Telegram has told the bot to wait, none for chats that it has told to wait or that are among
+-- $3, written to just now, none behind the priority $7, and none of a kind that is not among $4: a newer version may have
+-- put it. Passes over those that another worker is taking. Counts as many failures ($6) as a kill is worth; whoever lives
+-- puts that right.
 UPDATE outbox
 SET attempt = attempt + 1, failures = failures + $6, due_at = now() + make_interval(secs => $2)
 WHERE id IN (
@@ -22,7 +23,7 @@ WHERE id IN (
             FROM (
                 SELECT id, chat_id, priority, failures, due_at FROM outbox
                 WHERE status = 'pending' AND due_at <= now() AND due_at < 'infinity'
-                  AND kind = ANY ($4::text[]) AND (failures > 0) = ANY ($5::boolean[])
+                  AND priority <= $7 AND kind = ANY ($4::text[]) AND (failures > 0) = ANY ($5::boolean[])
                   AND chat_id <> ALL ($3::bigint[])
                   AND NOT EXISTS (SELECT FROM chat_pauses WHERE chat_id = outbox.chat_id AND until > now())
                 ORDER BY priority, failures > 0, due_at

@@ -93,6 +93,8 @@ async def test_results_and_money_go_before_alerts_and_alerts_before_broadcasts(
     )
     await outbox.put(db, 2, _sample(notices.ProviderRefuses))
     await outbox.put(db, 3, _sample(notices.PaymentSucceeded))
+    assert [one.chat_id for one in await outbox.claim(db, 8, 0, [], KINDS, last=Priority.PERSON)] == [3]
+    await db.execute("UPDATE outbox SET failures = 0")
     order = [(await outbox.claim(db, 1, 60, [], KINDS))[0].chat_id for _ in range(3)]
     assert order == [3, 2, 1]
 

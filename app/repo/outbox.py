@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from app.notices import Notice
+from app.notices import Notice, Priority
 from app.repo.queries import query
 from app.repo.records import Connection, Message
 
@@ -35,12 +35,14 @@ async def claim(
     resting: Collection[int],
     kinds: Collection[str],
     failed: Collection[bool] = (False, True),
+    last: Priority = Priority.BROADCAST,
 ) -> list[Message]:
     """Leases up to `limit` due messages of these kinds for `lease_s` seconds: one a chat, no chat of `resting`.
 
-    `failed`: whether those that have failed before, those that have not, or both.
+    `failed`: whether those that have failed before, those that have not, or both. `last`: the lowest priority that is
+    looked at, so that a lane of results does not read past a hundred thousand broadcasts.
     """
-    rows = await conn.fetch(_CLAIM, limit, lease_s, resting, list(kinds), list(failed), _KILL)
+    rows = await conn.fetch(_CLAIM, limit, lease_s, resting, list(kinds), list(failed), _KILL, last)
     return [Message(**row) for row in rows]
 
 

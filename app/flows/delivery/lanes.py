@@ -13,7 +13,7 @@ from app.clients.results import Unreachable
 from app.db import connection
 from app.faults import TELEGRAM
 from app.flows.delivery.chats import Chats
-from app.notices import KINDS, Picture
+from app.notices import KINDS, Picture, Priority
 from app.repo import outbox
 from app.repo.records import Message, Pool
 
@@ -44,18 +44,22 @@ class Letters(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A lane's name, its slots, and what it claims: the lease in seconds, and whether what has failed before."""
+    """A lane's name, its slots, its lease in seconds, and what it claims.
+
+    `failed`: whether what has failed before, what has not, or both; `last`: the lowest priority.
+    """
 
     name: str
     slots: int
     lease_s: float
     kinds: Collection[str]
     failed: Collection[bool]
+    last: Priority
 
 
-TEXTS = Kind("deliver", 8, 40, KINDS.keys() - {Picture.kind}, (False, True))
-PICTURES = Kind("deliver_pictures", 8, 60, (Picture.kind,), (False,))
-RETRIES = Kind("deliver_again", 4, 85, (Picture.kind,), (True,))
+TEXTS = Kind("deliver", 8, 40, KINDS.keys() - {Picture.kind}, (False, True), Priority.BROADCAST)
+PICTURES = Kind("deliver_pictures", 8, 60, (Picture.kind,), (False,), Picture.priority)
+RETRIES = Kind("deliver_again", 4, 85, (Picture.kind,), (True,), Picture.priority)
 """What hangs for as long as it may takes nobody's first try a slot."""
 
 LANES = (TEXTS, PICTURES, RETRIES)
@@ -75,7 +79,7 @@ class Lane:
         kind = self.kind
         async with connection(self._pool) as conn:
             resting = self._chats.resting(kind.name)
-            messages = await outbox.claim(conn, limit, kind.lease_s, resting, kind.kinds, kind.failed)
+            messages = await outbox.claim(conn, limit, kind.lease_s, resting, kind.kinds, kind.failed, kind.last)
         self._chats.take(kind.name, [message.chat_id for message in messages])
         return messages
 
