@@ -46,10 +46,10 @@ async def test_forged_notifications_of_one_payment_are_a_few_reads_and_hold_up_n
 
 @pytest.mark.settings(payment_poll_after_s=0.5)
 async def test_forged_notifications_of_many_payments_hold_up_neither_a_checkout_nor_a_poll(bot: World) -> None:
-    """Ten each of forty payments: what no thread is free for is to be sent again; a paid one is found meanwhile."""
+    """Ten each of fifty payments: what no thread is free for is to be sent again; a paid one is found meanwhile."""
     paid, person = await bot.choose(bot.person(1)), bot.person(1)
     await bot.db.execute("UPDATE payments SET poll_at = 'infinity'")
-    known = [await bot.choose(bot.person(100 + number)) for number in range(40)]
+    known = [await bot.choose(bot.person(100 + number)) for number in range(50)]
     await bot.db.execute("UPDATE payments SET poll_at = 'infinity' WHERE provider_id <> $1", paid)
     await slow_reads(bot)
     flooding = asyncio.create_task(flood(bot, known, 10))

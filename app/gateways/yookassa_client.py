@@ -23,7 +23,7 @@ from app.gateways.port import DEADLINE_S, Lane, Refused, Unavailable
 _CONNECT_S, _READ_S = 3.0, 5.0
 _BODY_LIMIT = 1024 * 1024
 
-_THREADS = {Lane.PRESS: 4, Lane.POLL: 2, Lane.NOTIFICATION: 2}
+_THREADS = {Lane.PRESS: 4, Lane.POLL: 2, Lane.NOTIFICATION: 4}
 
 _WAITING = 32
 """So many calls of a lane wait for one of its threads; a further one fails at once instead of in vain."""
