@@ -11,6 +11,7 @@ GEN_API = [
     if manner.service == "gen-api"
     for value in list(manner.options)[1:]
     if manner.key not in ("success", "failure_word", "unknown_id", "missed_callback")
+    if not manner.key.startswith("network-")
 ]
 
 pytestmark = pytest.mark.settings(generation_poll_after_s=1)

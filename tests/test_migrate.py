@@ -10,9 +10,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import sqlparse
 from yoyo import get_backend, read_migrations
 
-from app import migrate
+from app import ddl, migrate
 from local.postgres import Postgres
 
 _MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
@@ -103,7 +104,8 @@ def test_every_migration_can_run_twice(database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("INSERT INTO users (id, credits) VALUES (1, 10)")
         for path in sorted(_MIGRATIONS.glob("*.sql")):
-            connection.execute(path.read_bytes())
+            for statement in sqlparse.split(path.read_text(encoding="utf-8")):
+                ddl.run(connection, statement)
         assert connection.execute("SELECT id, credits FROM users").fetchall() == [(1, 10)]
 
 

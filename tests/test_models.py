@@ -3,6 +3,7 @@
 import io
 from typing import Any
 
+import asyncpg
 import pytest
 from PIL import Image
 
@@ -61,6 +62,44 @@ async def test_every_model_draws_from_none_to_four_pictures(bot: World, model: s
     assert row["cost"] == NETWORKS[model].cost * 100
     assert row["price"] == placement.price == MODELS[model].qualities[0].price
     assert await bot.credits(bot.person()) == 10 - placement.price
+
+
+@pytest.mark.parametrize(
+    ("shape", "hidden"),
+    [
+        ({}, False),
+        ({"size": "512x512"}, False),
+        ({"size": "1536x1024"}, True),
+        ({"model": "gpt-image-2"}, True),
+        ({"sources": 0}, True),
+        ({"sources": 2}, True),
+        ({"style": "oil"}, True),
+    ],
+    ids=str,
+)
+async def test_what_the_version_before_could_not_build_is_hidden_from_it(
+    bot: World, shape: dict[str, Any], hidden: bool
+) -> None:
+    """It looks at `claimable_at`, and knows one model, two sizes and one picture."""
+    await place(bot, "card", **({"model": "gpt-image-1"} | shape))
+    assert await bot.value("SELECT claimable_at = 'infinity' FROM generations") is hidden
+    await bot.shown(bot.person())
+
+
+@pytest.mark.parametrize(("model", "size"), [("gpt-image-2", "512x512"), ("gpt-image-1", "1024x1536")])
+async def test_the_version_before_is_refused_an_order_that_it_could_not_build(
+    bot: World, model: str, size: str
+) -> None:
+    """Of a card that was begun here: its insert fails, and with it the debit."""
+    await bot.card(bot.person())
+    with pytest.raises(asyncpg.CheckViolationError):
+        await bot.db.execute(
+            "INSERT INTO generations (user_id, order_key, model, size, price, prompt, source_file_id, deadline_at) "
+            "VALUES ($1, 'card', $2, $3, 2, 'Кот', 'file', now() + interval '15 minutes')",
+            bot.person().id,
+            model,
+            size,
+        )
 
 
 async def test_a_quality_costs_its_own_price_and_is_what_gen_api_is_asked_for(bot: World) -> None:

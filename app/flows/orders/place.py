@@ -155,5 +155,11 @@ class Ordering:
             quality.key,
             card.style,
             json.dumps(model.request(card.size, quality.key)),
-            hidden=model.key != "gpt-image-1" or len(sources) != 1 or card.style is not None,
+            hidden=_is_new(card, len(sources)),
         )
+
+
+def _is_new(card: Card, sources: int) -> bool:
+    """Whether the version before, which may run beside this one, would build another request or none."""
+    one_picture = sources == 1 and card.style is None
+    return not (card.model == "gpt-image-1" and card.size in ("512x512", "1024x1024") and one_picture)
