@@ -69,6 +69,14 @@ class Line:
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
+    @property
+    def _asked_for(self) -> bytes:
+        return f"Host: 127.0.0.1:{self.here}\r\n".encode()
+
+    @property
+    def _true_name(self) -> bytes:
+        return f"Host: {self.host}:{self.port}\r\n".encode()
+
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Listens on `here`, or on a free port that `here` then names."""
@@ -123,7 +131,8 @@ class Line:
         while data := await reader.read(1 << 20):
             if not self.mortality.cross(f"{self.name} {way}: {_gist(data)}"):
                 return
-            writer.write(data)
+            # A service answers to its own address alone
+            writer.write(data.replace(self._asked_for, self._true_name, 1))
             await writer.drain()
         if writer.can_write_eof():
             writer.write_eof()
