@@ -296,7 +296,12 @@ def _logged() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for path in sorted((_ROOT / "app").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if not isinstance(node, ast.Call) or not node.args or not isinstance(node.args[0], ast.Constant):
+            if not isinstance(node, ast.Call) or not node.args:
+                continue
+            if ast.unparse(node.func) == "until_it_works":
+                # What it is given as its event, it logs with its own fields
+                found.setdefault(ast.unparse(node.args[2]).strip("'"), set()).update({"error", "next_try_s"})
+            if not isinstance(node.args[0], ast.Constant):
                 continue
             is_log = isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "log"
             if (is_log and node.func.attr in _LEVELS) or ast.unparse(node.func) == "write":  # type: ignore[attr-defined]  # checked in the line before
