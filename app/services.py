@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from aiogram import Bot, Dispatcher
+from aiogram import Bot
 from aiogram.client.default import DefaultBotProperties
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
@@ -31,7 +31,8 @@ from app.flows.orders.sources import Sources
 from app.flows.orders.submit import Submitting
 from app.flows.purchases import Purchases
 from app.gateways.yookassa import YooKassa
-from app.handlers import errors, photo, start, status, subscription, texts
+from app.handlers import table
+from app.handlers.visitor import Visits
 from app.metrics import CountedCalls, Metrics
 from app.patience import until_it_works
 from app.pictures import Pictures
@@ -109,7 +110,7 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
     delivery = lanes(pool, TextLetters(pool, settings, bot), picture_letters, message_owed)
 
     turns = _turns(settings, redis, bot)
-    dispatcher = _dispatcher(turns, pool, message_owed)
+    dispatcher = table.dispatcher(turns, Visits(pool, settings.admin_ids, message_owed))
     dispatcher.workflow_data.update(
         pool=pool,
         ordering=ordering,
@@ -209,25 +210,6 @@ def _turns(settings: Settings, redis: Redis | None, bot: Bot) -> Turns:
     if redis is None:
         return Turns(MemoryShelf(MemoryFlood(burst, per_s)), settings.max_updates)
     return Turns(RedisShelf(redis, RedisFlood(redis, bot.id, burst, per_s)), settings.max_updates)
-
-
-def _dispatcher(turns: Turns, pool: Pool, wake_delivery: Callable[[], None]) -> Dispatcher:
-    dispatcher = Dispatcher(storage=turns, events_isolation=turns)
-    acquaintance = errors.Acquaintance(pool, wake_delivery)
-    dispatcher.message.outer_middleware(acquaintance)
-    dispatcher.callback_query.outer_middleware(acquaintance)
-    # An inner one: of memberships only what the handler is for, a person who is back
-    dispatcher.my_chat_member.middleware(acquaintance)
-    dispatcher.include_routers(
-        errors.router,
-        start.router,
-        status.router,
-        subscription.router,
-        texts.router,
-        photo.router,
-        errors.fallback,
-    )
-    return dispatcher
 
 
 def _readiness(pool: Pool, redis: Redis | None, registered: asyncio.Event) -> Callable[[], Awaitable[dict[str, bool]]]:

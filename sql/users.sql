@@ -1,10 +1,11 @@
--- name: touch
--- Creates the person with the welcome credits and their ledger entry; refuses (false) one who is known already.
--- Whoever writes is back: messages parked because they had blocked the bot become due again.
+-- name: visit
+-- Creates the person with the welcome credits, their ledger entry and the language $3; refuses (created is false) one
+-- who is known already, and leaves their language as it is. No row: somebody else is just creating them.
+-- Whoever writes in private is back: messages parked because they had blocked the bot become due again.
 WITH arrived AS (
-    INSERT INTO users (id, credits) VALUES ($1, $2)
+    INSERT INTO users (id, credits, language) VALUES ($1, $2, $3)
     ON CONFLICT (id) DO NOTHING
-    RETURNING id
+    RETURNING id, credits, language, banned_at
 ), welcomed AS (
     INSERT INTO ledger (user_id, delta, balance, reason, ref)
     SELECT id, $2, $2, 'welcome', id::text FROM arrived
@@ -13,16 +14,17 @@ WITH arrived AS (
     UPDATE outbox SET due_at = now()
     WHERE chat_id = $1 AND status = 'pending' AND due_at = 'infinity'
     RETURNING id
+), seen AS (
+    SELECT true AS created, credits, language, banned_at FROM arrived
+    UNION ALL
+    SELECT false, credits, language, banned_at FROM users WHERE id = $1
 )
-SELECT (SELECT count(*) FROM welcomed) = 1 AS created, (SELECT count(*) FROM unparked) AS unparked;
+SELECT created, credits, language, banned_at IS NOT NULL AS banned, (SELECT count(*) FROM unparked) AS unparked
+FROM seen;
 
 -- name: lock
 -- Locks the person's row, so that everything that touches their money comes one after another; no row: unknown person.
 SELECT credits FROM users WHERE id = $1 FOR UPDATE;
-
--- name: balance
--- The credits a person has.
-SELECT credits FROM users WHERE id = $1;
 
 -- name: forget
 -- Notes the wish to be forgotten; what is still being worked on is wiped once it is finished.

@@ -44,12 +44,12 @@ async def test_a_balance_never_goes_below_zero_however_many_order_at_once(
 ) -> None:
     """Twenty orders at once against ten credits: five go through."""
     async with pool.acquire() as conn:
-        await users.touch(conn, 1)
+        await users.visit(conn, 1)
     results = await asyncio.gather(*(_order(pool, 1, str(uuid4())) for _ in range(20)), return_exceptions=True)
     assert sum(isinstance(result, str) for result in results) == 5
     assert all(isinstance(result, str | LookupError) for result in results)
     async with pool.acquire() as conn:
-        assert await users.balance(conn, 1) == 0
+        assert await conn.fetchval("SELECT credits FROM users WHERE id = 1") == 0
         assert await conn.fetchval("SELECT sum(delta) FROM ledger WHERE user_id = 1") == 0
 
 
@@ -58,12 +58,12 @@ async def test_twenty_first_contacts_at_once_are_one_welcome(pool: "asyncpg.Pool
 
     async def touch() -> bool:
         async with pool.acquire() as conn:
-            return (await users.touch(conn, 1)).created
+            return (await users.visit(conn, 1)).created
 
     created = await asyncio.gather(*(touch() for _ in range(20)))
     assert sum(created) == 1
     async with pool.acquire() as conn:
-        assert await users.balance(conn, 1) == 10
+        assert await conn.fetchval("SELECT credits FROM users WHERE id = 1") == 10
         assert await conn.fetchval("SELECT count(*) FROM ledger") == 1
 
 
@@ -71,7 +71,7 @@ async def test_a_worker_repeats_purchases_of_its_own_shop_only(pool: "asyncpg.Po
     """After a change of the shop, an old body sent to the new one would be a payment that goes to review."""
     ids = {}
     async with pool.acquire() as conn:
-        await users.touch(conn, 1)
+        await users.visit(conn, 1)
         for shop, test in (("old", True), ("new", False), ("new", True)):
             ids[shop, test] = uuid4()
             new = NewPurchase(ids[shop, test], 1, "p200", 10, 20_000, "RUB", "yookassa", shop, test, "{}")
@@ -82,7 +82,7 @@ async def test_a_worker_repeats_purchases_of_its_own_shop_only(pool: "asyncpg.Po
 async def test_one_person_s_order_and_refund_cross_without_a_deadlock(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
     """Orders and failures of the same person interleave; nothing is lost."""
     async with pool.acquire() as conn:
-        await users.touch(conn, 1)
+        await users.visit(conn, 1)
     first = await _order(pool, 1, "first")
     assert first is not None
 
@@ -97,7 +97,7 @@ async def test_one_person_s_order_and_refund_cross_without_a_deadlock(pool: "asy
     outcomes = await asyncio.gather(*(fail() for _ in range(10)), *(_order(pool, 1, f"more {n}") for n in range(3)))
     assert [outcome for outcome in outcomes[:10] if outcome] == [True]
     async with pool.acquire() as conn:
-        assert await users.balance(conn, 1) == 4
+        assert await conn.fetchval("SELECT credits FROM users WHERE id = 1") == 4
 
 
 async def test_an_order_past_its_deadline_is_not_asked_about_by_every_slot(
@@ -105,7 +105,7 @@ async def test_an_order_past_its_deadline_is_not_asked_about_by_every_slot(
 ) -> None:
     """Its next turn is further away than a question that hangs."""
     async with pool.acquire() as conn:
-        await users.touch(conn, 1)
+        await users.visit(conn, 1)
         await _order(pool, 1, "card")
         [claimed] = await generations.claim_queued(conn, 1, 60, list(MODELS))
         await generations.start_submitting(conn, claimed)
@@ -126,7 +126,7 @@ async def test_orders_that_nobody_can_be_asked_about_end_before_the_others_are_a
         pool, gen_api = await open_pool(around.settings), GenApi(around.gen_api.url, "key")
         settling = Settling(pool, around.settings, Metrics(), gen_api, lambda: None)
         async with pool.acquire() as conn:
-            await users.touch(conn, 1)
+            await users.visit(conn, 1)
             for key in ("accepted", "unknown"):
                 await _order(pool, 1, key)
                 [claimed] = await generations.claim_queued(conn, 1, 60, list(MODELS))
@@ -141,7 +141,7 @@ async def test_orders_that_nobody_can_be_asked_about_end_before_the_others_are_a
 async def test_a_worker_that_has_lost_its_lease_is_refused(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
     """Paused past its lease, it can neither submit nor fail the order."""
     async with pool.acquire() as conn:
-        await users.touch(conn, 1)
+        await users.visit(conn, 1)
         await _order(pool, 1, "card")
         [stale] = await generations.claim_queued(conn, 5, 0, list(MODELS))
         [current] = await generations.claim_queued(conn, 5, 60, list(MODELS))

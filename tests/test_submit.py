@@ -27,7 +27,7 @@ _DELIVERED = (
 async def pool(database_url: str) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
     async with asyncpg.create_pool(database_url, min_size=2, max_size=4) as opened:
         async with opened.acquire() as conn:
-            await users.touch(conn, 1)
+            await users.visit(conn, 1)
         yield opened
 
 

@@ -61,7 +61,7 @@ async def shelf(database_url: str) -> AsyncIterator[Shelf]:
     connection = await asyncpg.connect(database_url)
     transaction = connection.transaction()
     await transaction.start()
-    await users.touch(connection, PERSON)
+    await users.visit(connection, PERSON)
     yield Shelf(connection)
     await transaction.rollback()
     await connection.close()

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 import asyncpg
 from aiohttp import web
 
-from app.handlers import errors, photo, start, status, subscription, texts
 from app.main import create_app
 from app.notices import Notice
 from app.repo import audit
@@ -186,7 +185,6 @@ async def world(database_url: str, redis_url: str, **changes: Any) -> AsyncItera
 @asynccontextmanager
 async def serving(around: World) -> AsyncIterator[None]:
     """The bot in this process; its shutdown is that of SIGTERM."""
-    detach_routers()
     app = create_app(around.settings)
     app.on_response_prepare.append(_write_down)
     # aiohttp's own patience with requests in flight is nothing that the bot may lean on: bot.py gives it a second
@@ -197,14 +195,6 @@ async def serving(around: World) -> AsyncIterator[None]:
         yield
     finally:
         await runner.cleanup()
-
-
-def detach_routers() -> None:
-    """Lets this process make another bot."""
-    for module in (errors, photo, start, status, subscription, texts):
-        # aiogram attaches a router to one dispatcher in a process's life; here each test has a bot of its own.
-        module.router._parent_router = None
-    errors.fallback._parent_router = None
 
 
 async def _write_down(_request: web.Request, response: web.StreamResponse) -> None:

@@ -7,19 +7,23 @@ from aiogram.types import Message
 
 from app.catalog import MOSCOW
 from app.db import connection
-from app.repo import subscriptions, users
+from app.handlers.visitor import Visitor
+from app.repo import subscriptions
 from app.repo.records import Pool
-from app.words import Words
-
-router = Router(name="status")
 
 
-@router.message(Command("status"))
-async def status(message: Message, pool: Pool, words: Words) -> SendMessage:
+async def status(message: Message, pool: Pool, visitor: Visitor) -> SendMessage:
     """Says how many credits there are, and until when the subscription runs."""
     async with connection(pool) as conn:
-        balance = await users.balance(conn, message.chat.id)
-        active = await subscriptions.active(conn, message.chat.id)
+        active = await subscriptions.active(conn, visitor.id)
     if active is None:
-        return message.answer(words.status(balance, None, None))
-    return message.answer(words.status(balance, active.plan, active.ends_at.astimezone(MOSCOW).date()))
+        return message.answer(visitor.words.status(visitor.credits, None, None))
+    last_day = active.ends_at.astimezone(MOSCOW).date()
+    return message.answer(visitor.words.status(visitor.credits, active.plan, last_day))
+
+
+def router() -> Router:
+    """For the menu."""
+    made = Router(name="status")
+    made.message.register(status, Command("status"))
+    return made

@@ -81,7 +81,7 @@ async def postpone(conn: Connection, message: Message, delay_s: float, failures:
 
 
 async def park(conn: Connection, message: Message) -> None:
-    """Puts a claimed message and what else waits for its chat off until `users.touch` sees the person again."""
+    """Puts a claimed message and what else waits for its chat off until `users.visit` sees the person again."""
     await conn.execute(_PARK, message.id, message.attempt, message.chat_id, _KILL)
 
 

@@ -6,37 +6,38 @@ from app.catalog import WELCOME_CREDITS
 from app.repo.queries import query
 from app.repo.records import Connection
 
-_TOUCH = query("users.touch")
+_VISIT = query("users.visit")
 _LOCK = query("users.lock")
-_BALANCE = query("users.balance")
 _FORGET = query("users.forget")
 _SETTLE_FORGOTTEN = query("users.settle_forgotten")
 
 
 @dataclass(frozen=True, slots=True)
-class Touched:
-    """Whether the person is new, and how many parked messages became due."""
+class Visit:
+    """Who was met: whether just now for the first time, and how many parked messages became due.
+
+    `language` is None for somebody of before there were two: Russian.
+    """
 
     created: bool
+    credits: int
+    language: str | None
+    banned: bool
     unparked: int
 
 
-async def touch(conn: Connection, user_id: int) -> Touched:
-    """Creates the person at the first contact, and wakes what was parked for them."""
-    row = await conn.fetchrow(_TOUCH, user_id, WELCOME_CREDITS)
-    assert row is not None
-    return Touched(row["created"], row["unparked"])
+async def visit(conn: Connection, user_id: int, language: str = "ru") -> Visit:
+    """Creates the person at the first contact, with that language, and wakes what was parked for them."""
+    # Where somebody else is just creating the person, there is none for this statement, and one for the next
+    while (row := await conn.fetchrow(_VISIT, user_id, WELCOME_CREDITS, language)) is None:
+        pass
+    return Visit(row["created"], row["credits"], row["language"], row["banned"], row["unparked"])
 
 
 async def lock(conn: Connection, user_id: int) -> int | None:
     """Locks the person's row until the transaction ends; their credits, or None for nobody."""
     credits: int | None = await conn.fetchval(_LOCK, user_id)
     return credits
-
-
-async def balance(conn: Connection, user_id: int) -> int:
-    """The person's credits; 0 for nobody."""
-    return await conn.fetchval(_BALANCE, user_id) or 0
 
 
 async def forget(conn: Connection, user_id: int) -> None:

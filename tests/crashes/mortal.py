@@ -8,7 +8,6 @@ from aiohttp import web
 
 from app.main import create_app
 from app.settings import Settings
-from tests.world import detach_routers
 
 
 class Mortal:
@@ -49,7 +48,6 @@ class Mortal:
         self._socket.close()
 
     async def _serve(self) -> None:
-        detach_routers()
         app = create_app(self._settings)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01, auto_decompress=False)
         await runner.setup()

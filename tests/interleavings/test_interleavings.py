@@ -57,7 +57,7 @@ class Stage:
         """Somebody with ten credits."""
         person = next(_people)
         async with self.pool.acquire() as conn:
-            await users.touch(conn, person)
+            await users.visit(conn, person)
         return person
 
     def card(self, key: str = "") -> Card:
@@ -117,7 +117,7 @@ class Stage:
     async def holds(self, person: int, balance: int, **counts: int) -> None:
         """The person has that balance, so many rows of these states or kinds, and the books hold no contradiction."""
         async with self.pool.acquire() as conn:
-            assert await users.balance(conn, person) == balance
+            assert await conn.fetchval("SELECT credits FROM users WHERE id = $1", person) == balance
             found = await conn.fetch(
                 "SELECT status AS what FROM generations WHERE user_id = $1 "
                 "UNION ALL SELECT kind FROM outbox WHERE chat_id = $1 AND status <> 'dropped'",
@@ -325,7 +325,7 @@ async def visit_and_park(stage: Stage) -> Any:
 
     async def visit(pool: Pool) -> None:
         async with pool.acquire() as conn:
-            await users.touch(conn, person)
+            await users.visit(conn, person)
 
     async def check() -> None:
         await stage.holds(person, 8, ready=1, picture=1)

@@ -11,13 +11,11 @@ from app import keyboards
 from app.catalog import PLANS
 from app.flows.purchases import Purchases
 from app.flows.purchases.checkout import Outcome
+from app.handlers.filters import Pressed
 from app.keyboards import PlanPress
 from app.words import Words
 
-router = Router(name="subscription")
 
-
-@router.message(CommandStart(deep_link=True, magic=F.args == "success"))
 async def paid(message: Message, purchases: Purchases, words: Words) -> SendMessage:
     """The way back from YooKassa's page: looks the payment up at once instead of promising."""
     status = await purchases.poll.look_up(message.chat.id)
@@ -26,20 +24,17 @@ async def paid(message: Message, purchases: Purchases, words: Words) -> SendMess
     )
 
 
-@router.message(Command("buy_subscription"))
 async def plans(message: Message, words: Words) -> SendMessage:
     """One button a plan."""
     return message.answer(words.plans_offer, reply_markup=keyboards.plans(words))
 
 
-@router.callback_query(F.data == keyboards.BUY)
 async def plans_again(query: CallbackQuery, bot: Bot, words: Words) -> AnswerCallbackQuery:
     """The same from a button."""
     await bot.send_message(query.from_user.id, words.plans_offer, reply_markup=keyboards.plans(words))
     return query.answer()
 
 
-@router.callback_query(PlanPress.filter())
 async def choose(
     query: CallbackQuery, callback_data: PlanPress, purchases: Purchases, bot: Bot, words: Words, arrived_at: float
 ) -> AnswerCallbackQuery:
@@ -62,3 +57,13 @@ async def choose(
     text = words.pay_later if offer.outcome is Outcome.LATER else words.pay_refused
     await bot.send_message(query.from_user.id, text)
     return query.answer()
+
+
+def router() -> Router:
+    """Before the greeting: the way back from the page is a /start with an argument."""
+    made = Router(name="shop")
+    made.message.register(paid, CommandStart(deep_link=True, magic=F.args == "success"))
+    made.message.register(plans, Command("buy_subscription"))
+    made.callback_query.register(plans_again, Pressed(keyboards.BUY))
+    made.callback_query.register(choose, PlanPress.filter())
+    return made
