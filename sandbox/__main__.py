@@ -11,6 +11,7 @@ import sys
 from sandbox.books import Books
 from sandbox.bot_process import START_S, BotProcess
 from sandbox.genapi import FakeGenApi
+from sandbox.networks import NETWORKS
 from sandbox.page_server import PageServer
 from sandbox.room import Room
 from sandbox.telegram import FakeTelegram
@@ -71,6 +72,9 @@ def _environment(telegram: FakeTelegram, genapi: FakeGenApi, yookassa: FakeYooKa
         "TELEGRAM_API_URL": telegram.url,
         "GEN_API_KEY": genapi.key,
         "GEN_API_URL": genapi.url,
+        "MODELS": ",".join(NETWORKS),
+        "DEFAULT_MODEL": "gpt-image-1",
+        "PAYMENTS": "yookassa,stars",
         "YOOKASSA_SHOP_ID": yookassa.shop_id,
         "YOOKASSA_SECRET_KEY": yookassa.secret,
         "YOOKASSA_API_URL": yookassa.url,

@@ -44,6 +44,8 @@ def read(network: Network, body: Mapping[str, Any]) -> tuple[Sources, Faults]:
     files = [part for part in body.get("files", ()) if isinstance(part, web.FileField)]
     images = tuple(part.file.read() for part in files)
     for part, data in zip(files, images, strict=True):
+        if part.name not in (network.source, f"{network.source}[]"):
+            faults[part.name] = [f"The {part.name} field is not known."]
         if kind_of(data) not in network.kinds or kind_of(data) != part.content_type:
             faults["image"] = [f"The image must be one of {', '.join(network.kinds)} and called so."]
     given = body.get(network.source, [])

@@ -207,6 +207,7 @@ class FakeTelegram(Server):
             return False
         update = {"update_id": next(self._update_ids), **content}
         self.updates.append(update)
+        self.changed()
         return await self._webhook.bring(update, queue, life_s)
 
     async def _carry_out(self, reply: Params) -> None:

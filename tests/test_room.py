@@ -206,14 +206,13 @@ async def test_a_page_from_elsewhere_can_press_no_switch(world: World, origin: s
 
 
 async def test_a_name_that_leads_to_this_machine_gets_nothing(world: World) -> None:
-    """A page on the web may have its own name lead here; our own names are known with our port alone."""
+    """A page on the web may have its own name lead here; our own names are known, with a port."""
     origins = [world.page.origin, world.telegram.origin, world.gen_api.origin, world.yookassa.origin]
     for origin in origins:
         port = origin.rpartition(":")[2]
         for host in (
             f"evil.example:{port}",
             "127.0.0.1",
-            "localhost:9",
             f"localhost.evil.example:{port}",
             f"@localhost:{port}",
             "",
@@ -229,6 +228,26 @@ async def test_the_page_is_shown_in_no_frame_of_another(world: World) -> None:
     """Else somebody's click could be led to a switch."""
     async with world.page.http.get(world.page.origin) as answer:
         assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+
+
+async def test_stars_are_paid_on_the_page_and_given_back_once(world: World) -> None:
+    """The board shows the charge beside the payment that its payload names."""
+    telegram, http = world.telegram, world.page.http
+    telegram.person(101)
+    invoice = {"chat_id": 101, "title": "t", "description": "d", "payload": "a-payment", "currency": "XTR"}
+    url = f"{telegram.url}/bot{telegram.token}"
+    async with http.post(f"{url}/sendInvoice", json={**invoice, "prices": [{"label": "l", "amount": 5}]}) as answer:
+        message = (await answer.json())["result"]["message_id"]
+    paying = asyncio.create_task(http.post(f"{world.page.origin}/api/chat/101/pay", json={"message": message}))
+    await telegram.wait_for(lambda: telegram.updates)
+    query = telegram.updates[-1]["pre_checkout_query"]
+    async with http.post(f"{url}/answerPreCheckoutQuery", json={"pre_checkout_query_id": query["id"], "ok": True}):
+        assert await (await paying).json() == {"refused": ""}
+    (charge,) = telegram.charges
+    assert await world.page.post(f"stars/{charge.id}/refund") == {}
+    assert (await world.page.post(f"stars/{charge.id}/refund"))["refused"]
+    await world.page.look(lambda: world.page.board["stars"])
+    assert world.page.board["stars"] == [{"id": charge.id, "payment": "a-payment", "refunded": True}]
 
 
 async def test_a_bot_that_does_not_come_up_at_first_ends_the_sandbox(redis_url: str) -> None:
