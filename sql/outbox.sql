@@ -10,7 +10,7 @@ RETURNING id;
 -- is asked for). None while Telegram has told the bot to wait, none for chats that it has told to wait or that are among
 -- $3, written to just now, none behind the priority $7, and none of a kind that is not among $4: a newer version may have
 -- put it. Passes over those that another worker is taking. Counts as many failures ($6) as a kill is worth; whoever lives
--- puts that right.
+-- puts that right. The language is that of this moment.
 UPDATE outbox
 SET attempt = attempt + 1, failures = failures + $6, due_at = now() + make_interval(secs => $2)
 WHERE id IN (
@@ -36,7 +36,8 @@ WHERE id IN (
     LIMIT $1
     FOR UPDATE SKIP LOCKED
 )
-RETURNING id, chat_id, kind, ref, payload, attempt, failures - $6 AS failures, sends;
+RETURNING id, chat_id, kind, ref, payload, attempt, failures - $6 AS failures, sends,
+          (SELECT language FROM users WHERE users.id = chat_id) AS language;
 
 -- name: pause
 -- One chat is written to no more for some seconds, by any replica; a longer pause stays. Where two other chats were told to

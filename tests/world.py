@@ -121,7 +121,7 @@ class World:
         await person.send_text("/buy_subscription")
         offer = await self.offered(person, price)
         await person.press(offer.id, price)
-        link = await self.offered(person, "Оплатить")
+        link = await self.says(person, lambda message: any("url" in button for button in message.buttons))
         url = next(button["url"] for button in link.buttons if "url" in button)
         payments = self.yookassa.payments.items()
         return next(key for key, payment in payments if payment["confirmation"]["confirmation_url"] == url)

@@ -198,4 +198,4 @@ class PictureLetters:
             self._metrics.generation_seconds.observe(delivered.since_order_s)
             self._metrics.delivery_seconds.observe(delivered.since_ready_s)
         if result.card_message_id is not None:
-            await self._cards.done(words.of(None), result.user_id, result.card_message_id)
+            await self._cards.done(words.of(message.language), result.user_id, result.card_message_id)

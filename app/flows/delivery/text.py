@@ -30,7 +30,7 @@ class TextLetters:
 
     async def send(self, message: Message) -> None:
         """Sends it; one that Telegram refuses for good is dropped."""
-        notice, said = notices.read(message.kind, message.ref, message.payload), words.of(None)
+        notice, said = notices.read(message.kind, message.ref, message.payload), words.of(message.language)
         try:
             async with asyncio.timeout(PATIENCE_S):
                 text, markup = notice.say(said), keyboards.owed(said, notice)
