@@ -9,7 +9,7 @@ from pydantic import Field
 
 from app.catalog import MODELS, PLANS, Plan
 from app.notices import Notice, PaymentCanceled, PaymentLink, PaymentSucceeded
-from app.words import Words
+from app.words import LANGUAGES, Words
 
 BUY = "buy"
 """Callback data of the button that leads to the plans."""
@@ -33,9 +33,25 @@ class PlanPress(CallbackData, prefix="plan"):
     plan: str
 
 
+class LanguagePress(CallbackData, prefix="language"):
+    """A press on a language."""
+
+    language: str
+
+
 def menu(words: Words) -> list[BotCommand]:
     """The commands beside the line that people write in."""
     return [BotCommand(command=name, description=text) for name, text in words.commands._asdict().items()]
+
+
+def languages() -> InlineKeyboardMarkup:
+    """One button a language, each in its own words."""
+    return InlineKeyboardMarkup(
+        inline_keyboard=[
+            [InlineKeyboardButton(text=words.language_button, callback_data=LanguagePress(language=key).pack())]
+            for key, words in LANGUAGES.items()
+        ]
+    )
 
 
 def card(words: Words, card_id: str, models: Sequence[str], model: str, size: str) -> InlineKeyboardMarkup:

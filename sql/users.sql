@@ -40,3 +40,7 @@ WHERE forget_before < now() - interval '1 day'
     WHERE user_id = users.id AND created_at < users.forget_before
       AND (finished_at IS NULL OR prompt IS NOT NULL OR source_file_id IS NOT NULL OR sources IS NOT NULL OR result_url IS NOT NULL))
 RETURNING id;
+
+-- name: choose_language
+-- The language that the person chose themselves; it stays whatever their app speaks later.
+UPDATE users SET language = $2 WHERE id = $1;

@@ -3,7 +3,7 @@
 from aiogram import Dispatcher
 
 from app.conversation import Conversing
-from app.handlers import card, collecting, errors, groups, shop, start, status, texts
+from app.handlers import card, collecting, errors, groups, language, shop, start, status, texts
 from app.handlers.visitor import Visits
 from app.turns import Turns
 
@@ -19,6 +19,7 @@ def dispatcher(turns: Turns, visits: Visits) -> Dispatcher:
         start.router(),
         status.router(),
         texts.router(),
+        language.router(),
         collecting.router(),
         card.router(),
         # The last: whatever is left

@@ -10,6 +10,7 @@ _VISIT = query("users.visit")
 _LOCK = query("users.lock")
 _FORGET = query("users.forget")
 _SETTLE_FORGOTTEN = query("users.settle_forgotten")
+_CHOOSE_LANGUAGE = query("users.choose_language")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +49,8 @@ async def forget(conn: Connection, user_id: int) -> None:
 async def settle_forgotten(conn: Connection) -> int:
     """Ends the wishes to be forgotten that nothing is left of; how many."""
     return len(await conn.fetch(_SETTLE_FORGOTTEN))
+
+
+async def choose_language(conn: Connection, user_id: int, language: str) -> None:
+    """What the person is told from here on, what is owed already included, is in this language."""
+    await conn.execute(_CHOOSE_LANGUAGE, user_id, language)

@@ -142,7 +142,9 @@ def _may_be_refused(update: Update) -> bool:
 
 def _slow_down(update: Update, verdict: Verdict) -> TelegramMethod[Any] | None:
     """A press is always answered; a message now and then, and only in a private chat."""
-    text = words.of(None).slow_down
+    person = getattr(update.event, "from_user", None)
+    # What they have chosen themselves is in the database, which a flood is kept from
+    text = words.of(words.language_of(person.language_code if person else None)).slow_down
     if update.callback_query is not None:
         query_id = update.callback_query.id
         return AnswerCallbackQuery(callback_query_id=query_id, text=text, show_alert=True)

@@ -22,7 +22,8 @@ class Words(Chat, Orders, Purchases, Legal, Alerts, Protocol):
     """All that the bot says, in one language."""
 
 
-_LANGUAGES: Mapping[str, Words] = {"ru": Russian(), "en": English()}
+LANGUAGES: Mapping[Language, Words] = {"ru": Russian(), "en": English()}
+"""Every language, in the order of its button."""
 
 COMMANDS = Commands._fields
 """The commands of the menu, in its order."""
@@ -39,4 +40,4 @@ def language_of(language_code: str | None) -> Language:
 
 def of(language: str | None) -> Words:
     """The words of a language; the Russian ones where it is not decided yet, or is none that there are words in."""
-    return _LANGUAGES.get(language or "ru", _LANGUAGES["ru"])
+    return LANGUAGES["en"] if language == "en" else LANGUAGES["ru"]

@@ -10,6 +10,7 @@ class Commands(NamedTuple):
     photo: str
     buy_subscription: str
     status: str
+    language: str
     support: str
     help: str
     cancel: str
@@ -29,6 +30,11 @@ class Chat(Protocol):
     apology: str
     slow_down: str
     button_unknown: str
+    ask_language: str
+    language_chosen: str
+
+    language_button: str
+    """What this language is called by those who speak it, after its flag."""
 
     def greeting(self, balance: int) -> str:
         """The answer to /start."""

@@ -17,9 +17,10 @@ class EnglishChat(Chat):
         photo="Make a picture",
         buy_subscription="Buy credits",
         status="Balance and subscription",
+        language="Language",
         support="Ask us anything",
         help="How it works",
-        cancel="Cancel what was begun",
+        cancel="Cancel what you started",
         forget="Delete my descriptions and photos",
     )
     help = (
@@ -27,8 +28,9 @@ class EnglishChat(Chat):
         "Choose a size and press “✅ Draw”: the picture comes to this chat, usually within a minute.\n\n"
         f"Everybody new gets {credits(WELCOME_CREDITS)}; a picture costs {credits(PRICE)}. "
         "If something goes wrong, the credits are back on your balance.\n\n"
-        f"{_HOW}\n/cancel — cancel what was begun\n/forget — delete my descriptions and photos\n"
-        "/support — ask us, /paysupport — about a payment\n/terms — the terms, /privacy — about your data"
+        f"{_HOW}\n/cancel — cancel what you started\n/forget — delete my descriptions and photos\n"
+        "/language — the language I speak\n/support — ask us, /paysupport — about a payment\n"
+        "/terms — the terms, /privacy — about your data"
     )
     cancelled = "Cancelled. To start again: /photo"
     nothing_to_cancel = "There is nothing to cancel. To start: /photo"
@@ -41,6 +43,10 @@ class EnglishChat(Chat):
     apology = "Something broke on my side. We know about it; please try again a little later."
     slow_down = "That was too fast for me. Wait a couple of seconds and try again."
     button_unknown = "This button no longer works. Start again: /photo"
+    ask_language = "Which language shall I speak?"
+    language_chosen = "I speak English now. To draw: /photo"
+
+    language_button = "🇬🇧 English"
 
     def greeting(self, balance: int) -> str:
         return (

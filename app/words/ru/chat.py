@@ -17,6 +17,7 @@ class RussianChat(Chat):
         photo="Нарисовать картинку",
         buy_subscription="Купить кредиты",
         status="Баланс и подписка",
+        language="Язык / Language",
         support="Спросить о чём угодно",
         help="Как это работает",
         cancel="Отменить начатое",
@@ -28,7 +29,8 @@ class RussianChat(Chat):
         f"Новым людям я даю {credits(WELCOME_CREDITS)}, картинка стоит {credits(PRICE)}. "
         "Если что-то не получится, кредиты снова окажутся на балансе.\n\n"
         f"{_HOW}\n/cancel — отменить начатое\n/forget — удалить мои описания и фото\n"
-        "/support — спросить, /paysupport — об оплате\n/terms — условия, /privacy — о ваших данных"
+        "/language — язык, language\n/support — спросить, /paysupport — об оплате\n"
+        "/terms — условия, /privacy — о ваших данных"
     )
     cancelled = "Отменено. Чтобы начать снова — /photo"
     nothing_to_cancel = "Отменять нечего. Начать — /photo"
@@ -41,6 +43,10 @@ class RussianChat(Chat):
     apology = "Что-то сломалось у меня внутри. Мы уже знаем; попробуйте ещё раз чуть позже."
     slow_down = "Слишком быстро, я не успеваю. Подождите пару секунд и повторите."
     button_unknown = "Эта кнопка больше не работает. Начните снова: /photo"
+    ask_language = "Выберите язык. Choose your language."
+    language_chosen = "Теперь я говорю по-русски. Рисовать — /photo"
+
+    language_button = "🇷🇺 Русский"
 
     def greeting(self, balance: int) -> str:
         return (
