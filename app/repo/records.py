@@ -68,7 +68,7 @@ class Result:
 class Message:
     """An outbox row claimed by a worker; `attempt` is its lease.
 
-    `failures` are those of the tries before, `sends` the sends of unknown outcome; `language` is the person's at present.
+    `failures` are those of the tries before, `sends` the sends of unknown outcome; `language` is the person's now.
     """
 
     id: int
