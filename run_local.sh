@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From a bare clone to a running bot: ./run_local.sh, to its test suite: ./run_local.sh test, or to the long storm:
-# ./run_local.sh storm --minutes 10 --seed 7
+# ./run_local.sh storm --minutes 10 --seed 7, or to changes that a test has to notice: ./run_local.sh mutants
 # Runs with bash 3.2 and with the tools that macOS and Linux share.
 set -eu
 

@@ -82,7 +82,7 @@ SELECT user_id, request_id, status, attempt FROM generations WHERE id = $1;
 -- name: hint
 -- An unproven callback brings the next question forward, to ten seconds after the last one at the earliest.
 UPDATE generations
-SET poll_at = LEAST(poll_at, GREATEST(now(), COALESCE(polled_at + interval '10 seconds', now())))
+SET poll_at = LEAST(poll_at, GREATEST(now(), polled_at + interval '10 seconds'))
 WHERE request_id = $1 AND status = 'processing';
 
 -- name: claim_polls

@@ -1,0 +1,172 @@
+"""`./run_local.sh mutants [--minutes N] [--only sql|python] [part of a name …]`: which changes no test notices."""
+
+import argparse
+import re
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import chain, zip_longest
+from pathlib import Path
+
+from tests.mutants import expressions, statements
+from tests.mutants.ledger import Ending, Ledger, may_live
+from tests.mutants.mutant import Mutant
+from tests.mutants.reach import Reached, Recorder
+from tests.mutants.stage import Stage, stage
+
+_TREE = Path(__file__).resolve().parents[2]
+_ELSEWHERE = ("browser", "crashes", "faults", "fuzz", "storm", "mutants", "data")
+"""Folders of tests that run the bot as a process, or for long: what they come by is not seen."""
+_PROCESSES = (
+    *("child", "ipv6", "legal", "live", "migrate", "migrate_live", "pgbouncer", "rolling", "room"),
+    *("run_local", "sandbox", "scale", "stores", "tunnel"),
+)
+_FIRST = 8
+"""Tests that are tried before the rest is even collected."""
+_ENOUGH_S = 60.0
+"""Seconds of tests that a mutant has to survive, the quickest of each file first."""
+
+
+def main() -> int:
+    """Prints a line a mutant that no test noticed; 1 where docs/reliability.md does not say why one may live."""
+    parser = argparse.ArgumentParser(prog="run_local.sh mutants")
+    parser.add_argument("--minutes", type=float, default=600, help="begin no further mutant after that")
+    parser.add_argument("--only", choices=["sql", "python"])
+    parser.add_argument("names", nargs="*", help="only mutants whose names contain one of these")
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    over_at = time.monotonic() + arguments.minutes * 60
+    with stage(_TREE) as running:
+        ledger = Ledger(_TREE, running.root)
+        everything = [*statements.mutants(running.root), *expressions.mutants(running.root)]
+        asked = [
+            mutant
+            for mutant in everything
+            if arguments.only in (None, mutant.kind)
+            and (not arguments.names or any(part in mutant.name for part in arguments.names))
+        ]
+        trial = _Trial(running, ledger, _reached(running, ledger))
+        endings = dict[Mutant, Ending]()
+        for mutant in asked:
+            if time.monotonic() > over_at:
+                break
+            endings[mutant] = trial.of(mutant)
+            if endings[mutant].verdict not in ("killed", "stillborn"):
+                print(f"{endings[mutant].verdict}: {mutant.name}", flush=True)
+    return _sum_up(asked, endings)
+
+
+def _reached(running: Stage, ledger: Ledger) -> list[Reached]:
+    """What each test comes by, from this run or an earlier one."""
+    found: list[Reached] = []
+    for path in sorted((running.root / "tests").rglob("test_*.py")):
+        file = path.relative_to(running.root).as_posix()
+        if path.parent.name in _ELSEWHERE or path.stem.removeprefix("test_") in _PROCESSES:
+            continue
+        known = ledger.reached(file)
+        if known is None:
+            began, to = time.monotonic(), running.root.parent / "reach.json"
+            to.write_text("[]")
+            if running.run([file, "-q"], 900, Recorder(running.root, to), compiling=True) not in (0, 1, 5):
+                print(running.said.read_text(encoding="utf-8")[-3000:], file=sys.stderr)
+                raise RuntimeError(f"{file} could not be run")
+            ledger.reaches(file, to.read_text(encoding="utf-8"))
+            known = ledger.reached(file) or []
+            print(f"{file}: {len(known)} tests, {time.monotonic() - began:.0f} s", flush=True)
+        found += known
+    return found
+
+
+class _Trial:
+    """Lets the tests that come by a mutant look for it."""
+
+    def __init__(self, running: Stage, ledger: Ledger, reached: list[Reached]) -> None:
+        self._stage = running
+        self._ledger = ledger
+        self._reached = reached
+
+    def of(self, mutant: Mutant) -> Ending:
+        """Until the first test that notices; known endings are not tried again."""
+        whole = (self._stage.root / mutant.path).read_bytes()
+        text = mutant.text_of(whole).decode()
+        if mutant.kind == "sql":
+            text = statements.statement(text, mutant.name.split(":")[0].split(".")[1])
+        tests = self._enough(mutant)
+        known = self._ledger.ended(mutant, text, [test.test for test in tests])
+        if known is not None:
+            return known
+        if mutant.kind == "sql" and not self._stage.prepares(text):
+            return self._ledger.ends(mutant, text, "stillborn", [])
+        names = [test.test for test in tests]
+        if not names:
+            return self._ledger.ends(mutant, text, "unreached", [])
+        tried = self._ledger.tried(mutant, text)
+        left = [test for test in tests if test.test not in tried]
+        with self._stage.changed(mutant):
+            for some in (left[:_FIRST], left[_FIRST:]):
+                if some and (by := self._noticed(some)):
+                    return self._ledger.ends(mutant, text, "killed", [by], by)
+        return self._ledger.ends(mutant, text, "survived", names)
+
+    def _noticed(self, tests: list[Reached]) -> str | None:
+        """The test that failed, if one did."""
+        seconds = sum(test.seconds for test in tests)
+        names = [test.test for test in tests]
+        code = self._stage.run([*names, "-x", "-q", "--tb=short", "--timeout=40"], 30 + 4 * seconds)
+        if code == 0:
+            return None
+        said = self._stage.said.read_text(encoding="utf-8", errors="replace")
+        if code not in (None, 1, 2):
+            raise RuntimeError(f"pytest ended with {code}:\n{said[-3000:]}")
+        failed = re.findall(r"^(?:FAILED|ERROR) (tests/\S+?)(?: - .*)?$", said, re.MULTILINE)
+        return str(failed[0]) if failed else names[0]
+
+    def _enough(self, mutant: Mutant) -> list[Reached]:
+        """What has killed its neighbours first, then the quickest of each file in turn."""
+        coming = sorted(
+            (test for test in self._reached if test.comes_by(mutant.reach_in, mutant.lines)),
+            key=lambda test: test.seconds,
+        )
+        by_file: dict[str, list[Reached]] = {}
+        for test in coming:
+            by_file.setdefault(test.test.split("::")[0], []).append(test)
+        in_turn = [test for test in chain(*zip_longest(*by_file.values())) if test is not None]
+        killers = self._ledger.killers(mutant.name.split(":")[0])
+        in_turn.sort(key=lambda test: -killers.get(test.test, 0))
+        return list(_up_to(in_turn, _ENOUGH_S))
+
+
+def _up_to(tests: Iterable[Reached], seconds: float) -> Iterator[Reached]:
+    for test in tests:
+        yield test
+        seconds -= test.seconds
+        if seconds < 0:
+            return
+
+
+def _sum_up(asked: list[Mutant], endings: dict[Mutant, Ending]) -> int:
+    """The share killed, by place; those that live without a reason."""
+    allowed = may_live(_TREE)
+    counts: dict[str, Counter[str]] = {}
+    unexplained: list[str] = []
+    for mutant, ending in endings.items():
+        if ending.verdict == "stillborn":
+            continue
+        lives = ending.verdict != "killed"
+        explained = lives and any(name.fullmatch(mutant.name) for name in allowed)
+        place = "/".join(mutant.path.split("/")[:2]) if mutant.kind == "python" else "sql"
+        counts.setdefault(place, Counter())["may live" if explained else ending.verdict] += 1
+        if lives and not explained:
+            unexplained.append(mutant.name)
+    for place, count in counts.items():
+        killed, whole = count["killed"], count.total()
+        rest = ", ".join(f"{number} {verdict}" for verdict, number in count.items() if verdict != "killed")
+        print(f"{place}: {killed} of {whole} killed ({killed / whole:.1%}){', ' if rest else ''}{rest}")
+    print(f"{len(endings)} of {len(asked)} tried; {len(unexplained)} live without a reason in docs/reliability.md")
+    return 1 if unexplained else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
