@@ -4,115 +4,22 @@ import asyncio
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-import aiohttp
 import asyncpg
 import pytest
-from aiohttp import web
 
-from local.ports import free_port
-from sandbox.genapi import FakeGenApi
-from sandbox.telegram import FakeTelegram, Person
-from sandbox.yookassa import FakeYooKassa
+from sandbox.telegram import Person
+from tests.deployment import PATIENCE_S, Image, deployment
 from tests.world import photograph
 
 _ROOT = Path(__file__).parents[1]
-_TOKEN = "4242:token-of-the-tests"
-_DRAINING_S = 15
-_PATIENCE_S = 60
+_BEFORE = "bb328f708798ab679aa5d42c3a9a1714a40b2a04"
+"""The last version that knew one model, one language, one picture an order and owed messages without a class."""
 
 pytestmark = pytest.mark.timeout(400)
-
-
-@dataclass
-class Image:
-    """What deploy/Dockerfile makes: the files that it copies, and the folder of a `python` with what it installs."""
-
-    files: Path
-    programs: Path
-    command: str
-
-
-class Edge:
-    """The platform's front door: one address, every request to one of the versions that take traffic."""
-
-    def __init__(self) -> None:
-        self.ports: list[int] = []
-        self.served: dict[int, int] = {}
-        self._turn = 0
-
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[str]:
-        app = web.Application(client_max_size=64 * 2**20)
-        app.router.add_route("*", "/{path:.*}", self._pass_on)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        async with aiohttp.ClientSession() as self._client:
-            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-            await runner.cleanup()
-
-    async def _pass_on(self, request: web.Request) -> web.Response:
-        if not self.ports:
-            return web.Response(status=502)
-        self._turn += 1
-        port = self.ports[self._turn % len(self.ports)]
-        headers = {name: value for name, value in request.headers.items() if name.lower() != "host"}
-        url = f"http://127.0.0.1:{port}{request.path_qs}"
-        try:
-            async with self._client.request(request.method, url, data=await request.read(), headers=headers) as answer:
-                self.served[port] = self.served.get(port, 0) + 1
-                kind = {"Content-Type": answer.headers["Content-Type"]} if "Content-Type" in answer.headers else {}
-                return web.Response(status=answer.status, body=await answer.read(), headers=kind)
-        except aiohttp.ClientError:
-            return web.Response(status=502)
-
-
-class Version:
-    """A process of the image's command, with the given variables alone."""
-
-    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
-        self._process, self.port = process, port
-
-    @classmethod
-    async def start(cls, image: Image, variables: dict[str, str]) -> "Version":
-        """Starts it and waits until its health check answers 200, as the platform does before it sends traffic."""
-        port = free_port()
-        process = await asyncio.create_subprocess_exec(
-            "/bin/sh", "-c", image.command, cwd=image.files, env={**variables, "PORT": str(port)}
-        )
-        version = cls(process, port)
-        async with asyncio.timeout(_PATIENCE_S), aiohttp.ClientSession() as client:
-            while not await version._is_ready(client):
-                assert process.returncode is None
-                await asyncio.sleep(0.2)
-        return version
-
-    async def _is_ready(self, client: aiohttp.ClientSession) -> bool:
-        try:
-            async with client.get(f"http://127.0.0.1:{self.port}/readyz") as answer:
-                return answer.status == 200
-        except aiohttp.ClientError:
-            return False
-
-    async def retire(self) -> int:
-        """SIGTERM, and SIGKILL where it has not ended when its draining seconds are over; the exit code."""
-        if self._process.returncode is None:
-            self._process.send_signal(signal.SIGTERM)
-        try:
-            async with asyncio.timeout(_DRAINING_S):
-                return await self._process.wait()
-        except TimeoutError:
-            self._process.kill()
-            return await self._process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -138,89 +45,117 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
     return Image(files, programs, found[1])
 
 
-async def _order(telegram: FakeTelegram, person: Person) -> None:
-    """A picture from beginning to end, whichever version is asked on the way."""
-
-    def outgoing(found: str) -> int:
-        mine = [message for message in person.messages if message.outgoing]
-        return sum(bool(message.photo if found == "photo" else message.button(found)) for message in mine)
-
-    cards, pictures = outgoing("✅"), outgoing("photo")
-    await person.send_text("/photo")
-    await person.send_photo(photograph(), caption="Кот")
-    await telegram.wait_for(lambda: outgoing("✅") > cards, _PATIENCE_S)
-    card = [message for message in person.messages if message.outgoing and message.button("✅")][-1]
-    await person.press(card.id, "✅")
-    await telegram.wait_for(lambda: outgoing("photo") > pictures, _PATIENCE_S)
+@pytest.fixture(scope="module")
+def image_before(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """The version before out of the repository's history, run with the packages that we have."""
+    files = tmp_path_factory.mktemp("before")
+    found = subprocess.run(["git", "archive", _BEFORE], cwd=_ROOT, capture_output=True, check=False)
+    if found.returncode:
+        pytest.skip("this clone has no history that goes back to the version before")
+    subprocess.run(["tar", "-x", "-C", str(files)], input=found.stdout, check=True)
+    command = (files / "Procfile").read_text().removeprefix("web: ").strip()
+    return Image(files, Path(sys.executable).parent, command)
 
 
 async def test_a_new_version_takes_over_while_people_order(database_url: str, redis_url: str, image: Image) -> None:
     """Every picture arrives once for its price, nothing is refunded, and the webhook is never deleted."""
-    telegram, gen_api, yookassa = FakeTelegram(_TOKEN), FakeGenApi(key="key", delay=1), FakeYooKassa()
-    services = (telegram, gen_api, yookassa)
-    for service in services:
-        await service.start()
-    edge, versions = Edge(), list[Version]()
     db = await asyncpg.connect(database_url)
-    try:
-        async with edge.open() as address:
-            variables = {
-                "PATH": f"{image.programs}:/usr/bin:/bin",
-                "ENV": "local",  # for the http of the fakes; Redis and PostgreSQL are as in production
-                "BOT_TOKEN": _TOKEN,
-                "PUBLIC_URL": address,
-                "WEBHOOK_SECRET": "a-secret-of-the-tests-that-is-long-enough",
-                "DATABASE_URL": database_url,
-                "REDIS_URL": redis_url,
-                "GEN_API_KEY": gen_api.key,
-                "GEN_API_URL": gen_api.url,
-                "YOOKASSA_SHOP_ID": yookassa.shop_id,
-                "YOOKASSA_SECRET_KEY": yookassa.secret,
-                "YOOKASSA_API_URL": yookassa.url,
-                "TELEGRAM_API_URL": telegram.url,
-            }
-            versions.append(await Version.start(image, variables))
-            edge.ports = [versions[0].port]
-            rolled = asyncio.Event()
+    async with deployment(database_url, redis_url) as around:
+        telegram, gen_api, rolled = around.telegram, around.gen_api, asyncio.Event()
+        old = await around.start(image)
+        around.send_traffic_to(old)
 
-            async def chat(person: Person) -> int:
-                orders = 0
-                while orders < 2 or (not rolled.is_set() and orders < 4):
-                    await _order(telegram, person)
-                    orders += 1
-                await rolled.wait()
-                await _order(telegram, person)
-                return orders + 1
+        async def chat(person: Person) -> int:
+            orders = 0
+            while orders < 2 or (not rolled.is_set() and orders < 4):
+                await around.order(person)
+                orders += 1
+            await rolled.wait()
+            await around.order(person)
+            return orders + 1
 
-            people = [telegram.person(number) for number in range(31, 35)]
-            chats = [asyncio.create_task(chat(person)) for person in people]
-            # Everybody has begun before the new version comes.
-            await gen_api.wait_for(lambda: len(gen_api.called("create")) >= len(people), _PATIENCE_S)
-            versions.append(await Version.start(image, variables))
-            edge.ports = [version.port for version in versions]
-            during = [asyncio.create_task(_order(telegram, telegram.person(40 + number))) for number in range(3)]
-            await telegram.wait_for(lambda: all(edge.served.get(port, 0) > 5 for port in edge.ports), _PATIENCE_S)
-            edge.ports = [versions[1].port]
-            assert await versions[0].retire() == 0
-            rolled.set()
-            ordered = dict(zip((person.id for person in people), await asyncio.gather(*chats), strict=True))
-            await asyncio.gather(*during)
-            ordered |= {40 + number: 1 for number in range(3)}
-            # A picture is in the chat before that is noted.
-            async with asyncio.timeout(_PATIENCE_S):
-                while await db.fetchval("SELECT count(*) FROM generations WHERE status <> 'delivered'"):  # noqa: ASYNC110 - nothing outside the database tells of a commit
-                    await asyncio.sleep(0.1)
-            assert await versions[1].retire() == 0
+        people = [telegram.person(number) for number in range(31, 35)]
+        chats = [asyncio.create_task(chat(person)) for person in people]
+        # Everybody has begun before the new version comes.
+        await gen_api.wait_for(lambda: len(gen_api.called("create")) >= len(people), PATIENCE_S)
+        new = await around.start(image)
+        around.send_traffic_to(old, new)
+        during = [asyncio.create_task(around.order(telegram.person(40 + number))) for number in range(3)]
+        served = around.edge.served
+        await telegram.wait_for(lambda: all(served.get(one.port, 0) > 5 for one in (old, new)), PATIENCE_S)
+        around.send_traffic_to(new)
+        assert await old.retire() == 0
+        rolled.set()
+        ordered = dict(zip((person.id for person in people), await asyncio.gather(*chats), strict=True))
+        await asyncio.gather(*during)
+        ordered |= {40 + number: 1 for number in range(3)}
+        await _all_delivered(db)
+        assert await new.retire() == 0
+    left = {row["id"]: row["credits"] for row in await db.fetch("SELECT id, credits FROM users")}
+    assert left == {person_id: 10 - 2 * orders for person_id, orders in ordered.items()}
+    assert await db.fetchval("SELECT count(*) FROM outbox WHERE status <> 'sent'") == 0
+    booked = await db.fetch("SELECT user_id, sum(delta) AS credits FROM ledger GROUP BY user_id")
+    assert {row["user_id"]: row["credits"] for row in booked} == left
+    assert len(gen_api.called("create")) == len(telegram.called("sendPhoto")) == sum(ordered.values())
+    assert telegram.called("deleteWebhook") == []
+    await db.close()
+
+
+async def test_what_the_version_before_began_the_new_one_ends(
+    empty_database_url: str, redis_url: str, image_before: Image, image: Image
+) -> None:
+    """Half-begun conversations, cards, links, owed and parked messages of the old; the two side by side meanwhile."""
+    async with deployment(empty_database_url, redis_url) as around:
+        telegram, yookassa = around.telegram, around.yookassa
+        halfway, carded, away, buyer = (telegram.person(number) for number in range(51, 55))
+        old = await around.start(image_before)
+        around.send_traffic_to(old)
+        await halfway.send_text("/photo")
+        await halfway.send_photo(photograph())
+        await carded.send_text("/photo")
+        await carded.send_photo(photograph(), caption="Кот")
+        await around.order(away)
+        await away.send_text("/photo")
+        await away.send_photo(photograph(), caption="Кот")
+        await around.press(away)
+        away.block()
+        await buyer.send_text("/buy_subscription")
+        offer = [message for message in buyer.messages if message.button("200 ₽")][-1]
+        await buyer.press(offer.id, "200 ₽")
+        await telegram.wait_for(lambda: any(message.button("Оплатить") for message in buyer.messages), PATIENCE_S)
+        db = await asyncpg.connect(empty_database_url)
+        async with asyncio.timeout(PATIENCE_S):
+            while await db.fetchval("SELECT count(*) FROM outbox WHERE due_at = 'infinity'") < 1:  # noqa: ASYNC110 - nothing outside the database tells of a commit
+                await asyncio.sleep(0.1)
+
+        new = await around.start(image)
+        around.send_traffic_to(old, new)
+        mixed = [telegram.person(number) for number in range(61, 65)]
+        await asyncio.gather(*(around.order(person) for person in mixed))
+        around.send_traffic_to(new)
+        assert await old.retire() == 0
+
+        await halfway.send_text("Кот")
+        await telegram.wait_for(lambda: any(message.button("✅") for message in halfway.messages), PATIENCE_S)
+        await around.press(halfway)
+        await around.press(carded)
+        away.unblock()
+        await away.send_text("/status")
+        await yookassa.pay(next(iter(yookassa.payments)))
+        for person, pictures in ((halfway, 1), (carded, 1), (away, 2), *((person, 1) for person in mixed)):
+            await around.shown(person, pictures)
+        await telegram.wait_for(lambda: any("добавлено" in (m.text or "") for m in buyer.messages), PATIENCE_S)
+        await _all_delivered(db)
         left = {row["id"]: row["credits"] for row in await db.fetch("SELECT id, credits FROM users")}
-        assert left == {person_id: 10 - 2 * orders for person_id, orders in ordered.items()}
-        assert await db.fetchval("SELECT count(*) FROM outbox WHERE status <> 'sent'") == 0
-        booked = await db.fetch("SELECT user_id, sum(delta) AS credits FROM ledger GROUP BY user_id")
-        assert {row["user_id"]: row["credits"] for row in booked} == left
-        assert len(gen_api.called("create")) == len(telegram.called("sendPhoto")) == sum(ordered.values())
-        assert telegram.called("deleteWebhook") == []
-    finally:
-        for version in versions:
-            await version.retire()
+        assert left == {51: 8, 52: 8, 53: 6, 54: 20, **{person.id: 8 for person in mixed}}
+        assert await new.retire() == 0
         await db.close()
-        for service in services:
-            await service.stop()
+
+
+async def _all_delivered(db: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Waits until it is noted of every picture: it is in the chat before that."""
+    open_ = "SELECT count(*) FROM generations WHERE status <> 'delivered'"
+    owed = "SELECT count(*) FROM outbox WHERE status <> 'sent'"
+    async with asyncio.timeout(PATIENCE_S):
+        while await db.fetchval(open_) or await db.fetchval(owed):  # noqa: ASYNC110 - nothing outside the database tells of a commit
+            await asyncio.sleep(0.1)
