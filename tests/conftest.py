@@ -93,6 +93,12 @@ def empty_database_url(postgres: Postgres) -> Iterator[str]:
     postgres.drop_database(name)
 
 
+@pytest.fixture(scope="session")
+def shared_database_url(postgres: Postgres, _template: str) -> str:
+    """A migrated database for tests that take back what they do: a copy for each costs more than such a test."""
+    return postgres.create_database("shared_bot", template=_template)
+
+
 @pytest.fixture
 def database_url(postgres: Postgres, _template: str) -> Iterator[str]:
     """A fresh migrated database of this test alone."""

@@ -10,8 +10,8 @@ from tests.books import OTHER, PERSON, Books, sound_books
 
 
 @pytest.fixture
-async def books(database_url: str) -> AsyncIterator[Books]:
-    async with sound_books(database_url) as held:
+async def books(shared_database_url: str) -> AsyncIterator[Books]:
+    async with sound_books(shared_database_url) as held:
         yield held
 
 

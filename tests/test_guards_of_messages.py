@@ -18,9 +18,9 @@ KIND = OrderFailed.kind
 
 
 @pytest.fixture
-async def owed(database_url: str) -> AsyncIterator[Rows]:
+async def owed(shared_database_url: str) -> AsyncIterator[Rows]:
     """Messages to as many chats; `due` was claimed once, `parked` waits for its person."""
-    connection = await asyncpg.connect(database_url)
+    connection = await asyncpg.connect(shared_database_url)
     transaction = connection.transaction()
     await transaction.start()
     chats = itertools.count(101)

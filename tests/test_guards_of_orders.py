@@ -16,9 +16,9 @@ OPEN = {"queued", "submitting", "processing"}
 
 
 @pytest.fixture
-async def orders(database_url: str) -> AsyncIterator[Rows]:
+async def orders(shared_database_url: str) -> AsyncIterator[Rows]:
     """One in each state, with time left; `fresh` was never claimed."""
-    connection = await asyncpg.connect(database_url)
+    connection = await asyncpg.connect(shared_database_url)
     transaction = connection.transaction()
     await transaction.start()
     await users.visit(connection, 1)

@@ -15,9 +15,9 @@ TILL = ("yookassa", "1", True)
 
 
 @pytest.fixture
-async def bought(database_url: str) -> AsyncIterator[Rows]:
+async def bought(shared_database_url: str) -> AsyncIterator[Rows]:
     """One in each state. `old` is new for a day."""
-    connection = await asyncpg.connect(database_url)
+    connection = await asyncpg.connect(shared_database_url)
     transaction = connection.transaction()
     await transaction.start()
     await users.visit(connection, 1)

@@ -56,9 +56,9 @@ class Shelf:
 
 
 @pytest.fixture
-async def shelf(database_url: str) -> AsyncIterator[Shelf]:
+async def shelf(shared_database_url: str) -> AsyncIterator[Shelf]:
     """In one transaction, so that now() stands still and days that meet do so exactly."""
-    connection = await asyncpg.connect(database_url)
+    connection = await asyncpg.connect(shared_database_url)
     transaction = connection.transaction()
     await transaction.start()
     await users.visit(connection, PERSON)

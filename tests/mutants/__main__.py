@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import chain, zip_longest
 from pathlib import Path
 
@@ -49,12 +50,14 @@ def main() -> int:
         ]
         trial = _Trial(running, ledger, _reached(running, ledger))
         endings = dict[Mutant, Ending]()
-        for mutant in asked:
-            if time.monotonic() > over_at:
-                break
-            endings[mutant] = trial.of(mutant)
-            if endings[mutant].verdict not in ("killed", "stillborn"):
-                print(f"{endings[mutant].verdict}: {mutant.name}", flush=True)
+        # Broken off, it says how far it has come
+        with suppress(KeyboardInterrupt):
+            for mutant in asked:
+                if time.monotonic() > over_at:
+                    break
+                endings[mutant] = trial.of(mutant)
+                if endings[mutant].verdict not in ("killed", "stillborn"):
+                    print(f"{endings[mutant].verdict}: {mutant.name}", flush=True)
     return _sum_up(asked, endings)
 
 
