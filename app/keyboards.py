@@ -7,7 +7,8 @@ from aiogram.filters.callback_data import CallbackData
 from aiogram.types import BotCommand, InlineKeyboardButton, InlineKeyboardMarkup
 from pydantic import Field
 
-from app.catalog import MODELS, PLANS, Plan
+from app.catalog import MODELS, PLANS, STYLES, Plan
+from app.conversation import Draft
 from app.notices import Notice, PaymentCanceled, PaymentLink, PaymentSucceeded
 from app.words import LANGUAGES, Words
 
@@ -19,8 +20,16 @@ RESUME = "resume"
 """Callback data of the button that leads back to the order card, or to a new one."""
 
 
+NO_PICTURE = "blank"
+"""Callback data of the button that orders from the description alone."""
+
+
+CARD_ACTS = frozenset({"order", "cancel", "size", "model", "quality", "styles", "style", "back", "add"})
+"""What a press on an order card does."""
+
+
 class CardPress(CallbackData, prefix="card"):
-    """A press on an order card: `act` is order, cancel, size or model; `value` the choice."""
+    """A press on an order card: `act` is one of CARD_ACTS, `value` the choice; of «✅» the price that it showed."""
 
     card: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
     act: str
@@ -54,33 +63,65 @@ def languages() -> InlineKeyboardMarkup:
     )
 
 
-def card(words: Words, card_id: str, models: Sequence[str], model: str, size: str) -> InlineKeyboardMarkup:
-    """The buttons of an order card, with the models that are sold; the chosen size and model are marked."""
-
-    def choice(act: str, value: str, title: str, chosen: bool) -> InlineKeyboardButton:
-        data = CardPress(card=card_id, act=act, value=value).pack()
-        return InlineKeyboardButton(text=f"• {title}" if chosen else title, callback_data=data)
-
-    return InlineKeyboardMarkup(
-        inline_keyboard=[
-            *([choice("size", key, key, key == size) for key in pair] for pair in batched(MODELS[model].sizes, 2)),
-            *([choice("model", key, _model_button(words, key), key == model)] for key in models),
-            [
-                InlineKeyboardButton(
-                    text=words.order_button(MODELS[model].qualities[0].price),
-                    callback_data=CardPress(card=card_id, act="order").pack(),
-                ),
-                InlineKeyboardButton(
-                    text=words.cancel_button, callback_data=CardPress(card=card_id, act="cancel").pack()
-                ),
-            ],
-        ]
-    )
+def card(words: Words, draft: Draft, models: Sequence[str]) -> InlineKeyboardMarkup:
+    """The buttons of an order card, with the models that are sold; what is chosen is marked."""
+    model = MODELS[draft.model]
+    quality = model.quality(draft.quality)
+    rows = [
+        *([_choice(draft, "size", key, key, key == draft.size) for key in pair] for pair in batched(model.sizes, 2)),
+        *([_press(draft, "model", _model_button(words, key, key == model.key), key)] for key in models),
+    ]
+    if len(model.qualities) > 1:
+        priced = [(each.key, words.quality_button(each.key, each.price)) for each in model.qualities]
+        rows.append([_choice(draft, "quality", key, title, key == quality.key) for key, title in priced])
+    rows.append([_press(draft, "styles", words.styles_button), *_no_style(words, draft)])
+    if draft.has_room:
+        rows.append([_press(draft, "add", words.add_button)])
+    return InlineKeyboardMarkup(inline_keyboard=[*rows, _ends(words, draft)])
 
 
-def _model_button(words: Words, key: str) -> str:
+def styles(words: Words, draft: Draft) -> InlineKeyboardMarkup:
+    """The styles, in place of what else a card has."""
+    rows = [
+        [_choice(draft, "style", key, words.styles[key], key == draft.style) for key in pair]
+        for pair in batched(STYLES, 2)
+    ]
+    back = [*_no_style(words, draft), _press(draft, "back", words.back_button)]
+    return InlineKeyboardMarkup(inline_keyboard=[*rows, back, _ends(words, draft)])
+
+
+def _press(draft: Draft, act: str, text: str, value: str = "") -> InlineKeyboardButton:
+    return InlineKeyboardButton(text=text, callback_data=CardPress(card=draft.card, act=act, value=value).pack())
+
+
+def _choice(draft: Draft, act: str, value: str, title: str, chosen: bool) -> InlineKeyboardButton:
+    return _press(draft, act, f"• {title}" if chosen else title, value)
+
+
+def _no_style(words: Words, draft: Draft) -> list[InlineKeyboardButton]:
+    return [_press(draft, "style", words.no_style_button)] if draft.style else []
+
+
+def _ends(words: Words, draft: Draft) -> list[InlineKeyboardButton]:
+    """Order and cancel. What orders bears the price that it shows, so that no other is debited."""
+    price = MODELS[draft.model].quality(draft.quality).price
+    return [
+        _press(draft, "order", words.order_button(price), str(price)),
+        _press(draft, "cancel", words.cancel_button),
+    ]
+
+
+def _model_button(words: Words, key: str, chosen: bool) -> str:
+    """It begins with its sign, whether it is chosen or not."""
     model = MODELS[key]
-    return words.model_button(model.title, model.qualities[0].price, lowest=len(model.qualities) > 1)
+    text = words.model_button(model.title, model.qualities[0].price, lowest=len(model.qualities) > 1)
+    return f"{text} ✓" if chosen else text
+
+
+def no_picture(words: Words) -> InlineKeyboardMarkup:
+    """Beside the question for a picture: on without one."""
+    button = InlineKeyboardButton(text=words.no_picture_button, callback_data=NO_PICTURE)
+    return InlineKeyboardMarkup(inline_keyboard=[[button]])
 
 
 def buy(words: Words) -> InlineKeyboardMarkup:

@@ -180,7 +180,7 @@ async def test_a_model_whose_network_is_gone_is_refunded_with_the_others_offered
     assert "GPT Image 1" not in (told.text or "")
     assert len(bot.gen_api.called("create")) == 2
     card = await bot.card(person)
-    assert any("• 🤖 GPT Image 1" in button["text"] for button in card.buttons)
+    assert any(button["text"] == "🤖 GPT Image 1 ✓" for button in card.buttons)
 
 
 async def test_the_third_404_in_a_row_switches_the_model_off_and_tells_the_operators_once(bot: World) -> None:
@@ -196,7 +196,7 @@ async def test_the_third_404_in_a_row_switches_the_model_off_and_tells_the_opera
     assert await bot.credits(second) == 10
     assert len(bot.gen_api.called("create")) == 3
     card = await bot.card(second)
-    assert any("• 🤖 GPT Image 2" in button["text"] for button in card.buttons)
+    assert any(button["text"] == "🤖 GPT Image 2 · от 2 ✓" for button in card.buttons)
     await second.press(card.id, "✅")
     await bot.shown(second)
     await bot.told(bot.person(ADMIN), "gpt-image-1")

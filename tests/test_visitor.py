@@ -116,13 +116,13 @@ BEFORE = {"file_id": "f", "album": "a", "prompt": "Кот", "card": "c", "model"
 
 def test_what_the_version_before_kept_is_read() -> None:
     """One picture, the album it came in, the description, the card and what is chosen on it."""
-    assert Draft.read(BEFORE) == Draft(("f",), "Кот", "a", "c", "gpt-image-1", "512x512")
+    assert Draft.read(BEFORE) == Draft(("f",), "Кот", ("a",), "c", "gpt-image-1", "512x512")
     assert Draft.read({"prompt": "Кот"}) == Draft(prompt="Кот")
 
 
 @pytest.mark.parametrize(
     "draft",
-    [Draft(), Draft(("f",)), Draft(("f", "g"), "Кот", "a", "c", "gpt-image-2", "512x512", "low", "anime")],
+    [Draft(), Draft(("f",)), Draft(("f", "g"), "Кот", ("a",), "c", "gpt-image-2", "512x512", "low", "anime")],
 )
 def test_what_is_kept_comes_back_and_is_understood_by_the_version_before(draft: Draft) -> None:
     """It reads its own names beside ours."""

@@ -147,8 +147,8 @@ def test_both_languages_know_the_same_failures() -> None:
 @pytest.mark.parametrize(
     "sentence",
     [
-        lambda said, text: said.card(text, "GPT", "512x512", 2),
-        lambda said, text: said.card("a cat", text, "512x512", 2),
+        lambda said, text: said.card(text, 1, 1, "GPT", None, "512x512", None, 2),
+        lambda said, text: said.card("a cat", 1, 1, text, None, "512x512", None, 2),
         lambda said, text: said.ordered(text, "512x512", 2, 8),
         lambda said, text: said.plan(text),
         lambda said, text: said.payment_link(text),

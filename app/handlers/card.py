@@ -3,7 +3,6 @@
 It is the last thing that lives in the conversation; the order lives in PostgreSQL.
 """
 
-import secrets
 from dataclasses import replace
 
 import structlog
@@ -13,53 +12,39 @@ from aiogram.methods import AnswerCallbackQuery
 from aiogram.types import CallbackQuery, InlineKeyboardMarkup
 
 from app import keyboards
-from app.catalog import DEFAULT_SIZE, MODELS
+from app.catalog import MODELS, PRICE
 from app.conversation import Conversation, Draft
 from app.flows.orders.place import Card, Ordering, Placed
+from app.handlers import face
 from app.handlers.filters import CurrentCard, Pressed
-from app.keyboards import CardPress
+from app.keyboards import CARD_ACTS, CardPress
 from app.words import Words
 
 log = structlog.get_logger()
-
-
-def missing(draft: Draft, words: Words) -> str | None:
-    """What to ask for before there can be a card; None where nothing is missing."""
-    if not draft.sources:
-        return words.ask_picture if draft.prompt else words.ask_both
-    return None if draft.prompt else words.ask_prompt
-
-
-async def new(
-    draft: Draft, conversation: Conversation, ordering: Ordering, words: Words
-) -> tuple[str, InlineKeyboardMarkup]:
-    """A card of the draft, its text and its buttons; the one before is old from here on."""
-    on = await ordering.models_on() or ordering.models
-    model = draft.model if draft.model in on else on[0]
-    draft = replace(draft, card=secrets.token_urlsafe(9), model=model, size=draft.size or DEFAULT_SIZE)
-    await conversation.keep(draft)
-    return _face(draft, ordering, words)
-
-
-def _face(draft: Draft, ordering: Ordering, words: Words) -> tuple[str, InlineKeyboardMarkup]:
-    """What the card shows."""
-    model = MODELS[draft.model]
-    text = words.card(draft.prompt, model.title, draft.size, model.qualities[0].price)
-    return text, keyboards.card(words, draft.card, ordering.models, model.key, draft.size)
 
 
 async def resume(
     query: CallbackQuery, conversation: Conversation, ordering: Ordering, bot: Bot, words: Words
 ) -> AnswerCallbackQuery:
     """Back to the card that credits were missing for, to what is still missing on it, or to a new order."""
-    draft = conversation.draft or Draft()
-    asked = missing(draft, words)
-    if asked is None:
-        text, markup = await new(draft, conversation, ordering, words)
-        await bot.send_message(query.from_user.id, text, reply_markup=markup)
-    else:
+    draft = replace(conversation.draft or Draft(), message=None)
+    if asked := face.missing(draft, words):
         await conversation.keep(draft)
-        await bot.send_message(query.from_user.id, asked)
+        await bot.send_message(query.from_user.id, asked.text, reply_markup=asked.markup)
+    else:
+        await face.show(query.from_user.id, await face.new(draft, ordering), conversation, ordering, bot, words)
+    return query.answer()
+
+
+async def without_picture(
+    query: CallbackQuery, conversation: Conversation, ordering: Ordering, bot: Bot, words: Words
+) -> AnswerCallbackQuery:
+    """The card of a description alone."""
+    draft = conversation.draft
+    if draft is None or draft.sources or not draft.prompt:
+        return query.answer(words.card_old, show_alert=True)
+    draft = await face.new(replace(draft, message=None), ordering)
+    await face.show(query.from_user.id, draft, conversation, ordering, bot, words)
     return query.answer()
 
 
@@ -72,16 +57,34 @@ async def choose(
     bot: Bot,
     words: Words,
 ) -> AnswerCallbackQuery:
-    """Marks another size or model on the card."""
-    known = ordering.models if press.act == "model" else MODELS[draft.model].sizes
-    if press.value not in known:
+    """Marks another size, model, quality or style on the card."""
+    chosen = face.chosen(draft, press.act, press.value, ordering)
+    if chosen is None:
         return query.answer(words.button_unknown, show_alert=True)
-    model = press.act == "model"
-    draft = replace(draft, model=press.value) if model else replace(draft, size=press.value)
-    if draft.size not in MODELS[draft.model].sizes:
-        draft = replace(draft, size=DEFAULT_SIZE)
-    await conversation.keep(draft)
-    await _edit(bot, query, *_face(draft, ordering, words))
+    await conversation.keep(chosen)
+    await _edit(bot, query, *face.of(chosen, ordering, words))
+    return query.answer()
+
+
+async def styles(
+    query: CallbackQuery, press: CardPress, draft: Draft, ordering: Ordering, bot: Bot, words: Words
+) -> AnswerCallbackQuery:
+    """Opens the list of styles on the card, or closes it."""
+    text, markup = face.of(draft, ordering, words)
+    opened = keyboards.styles(words, face.known(draft, ordering)) if press.act == "styles" else markup
+    await _edit(bot, query, text, opened)
+    return query.answer()
+
+
+async def add(
+    query: CallbackQuery, draft: Draft, conversation: Conversation, bot: Bot, words: Words
+) -> AnswerCallbackQuery:
+    """«➕»: the next picture is one more on this card, with its caption for a description if it has one."""
+    if not draft.has_room:
+        return query.answer(words.album_full, show_alert=True)
+    shown = query.message.message_id if query.message else draft.message
+    await conversation.keep(replace(draft, adding=True, captioned=None, message=shown))
+    await bot.send_message(query.from_user.id, words.ask_one_more)
     return query.answer()
 
 
@@ -93,7 +96,13 @@ async def cancel(query: CallbackQuery, conversation: Conversation, bot: Bot, wor
 
 
 async def order(
-    query: CallbackQuery, draft: Draft, conversation: Conversation, ordering: Ordering, bot: Bot, words: Words
+    query: CallbackQuery,
+    press: CardPress,
+    draft: Draft,
+    conversation: Conversation,
+    ordering: Ordering,
+    bot: Bot,
+    words: Words,
 ) -> AnswerCallbackQuery:
     """«✅»: one order a card, however often and from wherever it is pressed."""
     card = Card(
@@ -105,6 +114,7 @@ async def order(
         query.message.message_id if query.message else None,
         draft.quality,
         draft.style,
+        _price_shown(press),
     )
     placement = await ordering.place(query.from_user.id, card)
     match placement.outcome:
@@ -118,6 +128,9 @@ async def order(
             text = words.too_few(placement.balance, placement.price)
             await bot.send_message(query.from_user.id, text, reply_markup=keyboards.buy(words))
             return query.answer()
+        case Placed.PRICE_CHANGED:
+            await _edit(bot, query, *face.of(draft, ordering, words))
+            return query.answer(words.price_changed(placement.price), show_alert=True)
         case Placed.BUSY:
             return query.answer(words.declined_busy, show_alert=True)
         case Placed.PROVIDER_DOWN:
@@ -127,6 +140,11 @@ async def order(
             offer = [MODELS[key].title for key in placement.offer]
             await bot.send_message(query.from_user.id, words.model_off(offer))
             return query.answer()
+
+
+def _price_shown(press: CardPress) -> int:
+    """The price that stood on the button. The version before sold everything for the same, and did not say it here."""
+    return int(press.value) if press.value.isascii() and press.value.isdigit() else PRICE
 
 
 async def old(query: CallbackQuery, callback_data: CardPress, ordering: Ordering, words: Words) -> AnswerCallbackQuery:
@@ -154,8 +172,11 @@ def router() -> Router:
     """Presses on cards; those on a card that is not the conversation's come last."""
     made = Router(name="card")
     made.callback_query.register(resume, Pressed(keyboards.RESUME))
-    made.callback_query.register(choose, CurrentCard("size", "model"))
+    made.callback_query.register(without_picture, Pressed(keyboards.NO_PICTURE))
+    made.callback_query.register(choose, CurrentCard("size", "model", "quality", "style"))
+    made.callback_query.register(styles, CurrentCard("styles", "back"))
+    made.callback_query.register(add, CurrentCard("add"))
     made.callback_query.register(cancel, CurrentCard("cancel"))
     made.callback_query.register(order, CurrentCard("order"))
-    made.callback_query.register(old, CardPress.filter(F.act.in_({"size", "model", "cancel", "order"})))
+    made.callback_query.register(old, CardPress.filter(F.act.in_(CARD_ACTS)))
     return made

@@ -1,16 +1,16 @@
-"""/photo: a picture and a description, in one message or in two, become a card."""
+"""A picture and a description, in one message or in several, become a card; /photo begins it, and so does a picture."""
 
 from dataclasses import replace
 
-from aiogram import Router
+from aiogram import Bot, Router
 from aiogram.filters import Command, CommandObject
 from aiogram.methods import SendMessage
-from aiogram.types import Message
+from aiogram.types import Message, ReplyParameters
 
 from app.catalog import PROMPT_LIMIT
 from app.conversation import Conversation, Draft
 from app.flows.orders.place import Ordering
-from app.handlers import card
+from app.handlers import face
 from app.handlers.filters import Begun, Holds, PlainText
 from app.words import Words
 
@@ -19,33 +19,34 @@ DOWNLOAD_LIMIT = 20 * 1024 * 1024
 
 
 async def photo(
-    message: Message, command: CommandObject, conversation: Conversation, ordering: Ordering, words: Words
-) -> SendMessage:
+    message: Message, command: CommandObject, conversation: Conversation, ordering: Ordering, bot: Bot, words: Words
+) -> SendMessage | None:
     """Begins an order, or begins it anew; takes the picture and the description that came with the command."""
-    await conversation.keep(Draft())
-    if message.photo or message.document or command.args:
-        return await _collect(message, Draft(), conversation, ordering, words, command.args)
+    if message.media_group_id in conversation.over:
+        return message.answer(words.album_over)
+    if not _is_gathered(message, conversation):
+        await conversation.keep(Draft())
+    if message.photo or message.document:
+        return await _take(message, command.args, conversation, ordering, bot, words)
+    if command.args:
+        return await _describe(message, command.args, conversation, ordering, bot, words)
     return message.answer(words.ask_both)
 
 
-async def picture(message: Message, conversation: Conversation, ordering: Ordering, words: Words) -> SendMessage | None:
-    """A picture, with its description or without; after a card it begins the next one.
-
-    Of an album's later pictures only a caption is of use: under files it stands on the last one.
-    """
-    draft = conversation.draft or Draft()
-    if message.media_group_id and message.media_group_id == draft.album:
-        if draft.prompt or not message.caption:
-            return None
-        return await _describe(message, draft, conversation, ordering, words, message.caption)
-    return await _collect(message, Draft() if draft.card else draft, conversation, ordering, words, message.caption)
+async def picture(
+    message: Message, conversation: Conversation, ordering: Ordering, bot: Bot, words: Words
+) -> SendMessage | None:
+    """A picture, with its description or without; after a card it begins the next one."""
+    return await _take(message, message.caption, conversation, ordering, bot, words)
 
 
-async def description(message: Message, conversation: Conversation, ordering: Ordering, words: Words) -> SendMessage:
+async def description(
+    message: Message, conversation: Conversation, ordering: Ordering, bot: Bot, words: Words
+) -> SendMessage | None:
     """A description; on a card it replaces the one before."""
     if message.text and message.entities and message.entities[0].type == "url" and len(message.text.split()) == 1:
         return message.answer(words.not_a_picture)
-    return await _collect(message, conversation.draft or Draft(), conversation, ordering, words, message.text)
+    return await _describe(message, message.text or "", conversation, ordering, bot, words)
 
 
 async def video(message: Message, words: Words) -> SendMessage:
@@ -58,34 +59,111 @@ async def something_else(message: Message, words: Words) -> SendMessage:
     return message.answer(words.not_a_picture)
 
 
-async def _collect(
-    message: Message, draft: Draft, conversation: Conversation, ordering: Ordering, words: Words, prompt: str | None
-) -> SendMessage:
-    """Adds what this message brings, a picture it can take and the description with it."""
+async def _take(
+    message: Message, caption: str | None, conversation: Conversation, ordering: Ordering, bot: Bot, words: Words
+) -> SendMessage | None:
+    """Puts a picture where it belongs: on the card of its album, on the one that asked for it, or on a new one."""
+    album, number = message.media_group_id, message.message_id
+    if album in conversation.over:
+        return message.answer(words.album_over)
     if refusal := _refusal(message, words):
         return message.answer(refusal)
-    if file_id := _file_id(message):
-        draft = replace(draft, sources=(file_id,), album=message.media_group_id)
-    return await _describe(message, draft, conversation, ordering, words, prompt)
+    before = conversation.draft or Draft()
+    added = before.adding
+    if not added and not _is_gathered(message, conversation):
+        before = Draft() if before.card else Draft(prompt=before.prompt)
+    draft = replace(before.with_picture(number, _file_id(message), album), adding=False)
+    text, note = (caption or "").strip(), None
+    if len(text) > PROMPT_LIMIT:
+        note = words.long_prompt
+    elif text and draft.takes_caption(number):
+        draft = replace(draft, prompt=text, captioned=number if album else None)
+    if not draft.left_out and not {*before.sent, number} <= {*draft.sent}:
+        draft, note = replace(draft, left_out=True), note or words.album_full
+    if album or added:
+        await _gather(message.chat.id, before, draft, note, conversation, ordering, bot, words)
+        if added and note is None:
+            return _confirmed(message, conversation, words)
+    elif note is None:
+        return await _next(message, draft, conversation, ordering, words)
+    else:
+        await conversation.keep(draft)
+    return message.answer(note) if note else None
+
+
+async def _gather(
+    chat_id: int,
+    before: Draft,
+    draft: Draft,
+    note: str | None,
+    conversation: Conversation,
+    ordering: Ordering,
+    bot: Bot,
+    words: Words,
+) -> None:
+    """Shows one more picture on the card, or makes the card; more may come, so the message's id has to be known.
+
+    Where the description is missing it is asked for once, in the message that becomes the card if it comes as a
+    caption; not where the person is told in a `note` that theirs is too long.
+    """
+    if draft.prompt and not draft.card:
+        draft = await face.new(draft, ordering)
+    if draft.card:
+        shown_already = before.message is not None and (
+            (before.card, before.prompt, len(before.sources)) == (draft.card, draft.prompt, len(draft.sources))
+        )
+        if not shown_already:
+            await face.show(chat_id, draft, conversation, ordering, bot, words)
+            return
+    elif draft.message is None and note is None:
+        asked = await bot.send_message(chat_id, words.ask_prompt)
+        draft = replace(draft, message=asked.message_id)
+    await conversation.keep(draft)
+
+
+def _confirmed(message: Message, conversation: Conversation, words: Words) -> SendMessage | None:
+    """After «➕»: leads back to the card, which stands further up."""
+    draft = conversation.draft
+    if draft is None or draft.message is None:
+        return None
+    up = ReplyParameters(message_id=draft.message, allow_sending_without_reply=True)
+    return message.answer(words.added(len(draft.sources)), reply_parameters=up)
 
 
 async def _describe(
-    message: Message, draft: Draft, conversation: Conversation, ordering: Ordering, words: Words, prompt: str | None
-) -> SendMessage:
-    """Keeps the draft, with the description where there is one; the card or what is still missing."""
-    text = (prompt or "").strip()
+    message: Message, prompt: str, conversation: Conversation, ordering: Ordering, bot: Bot, words: Words
+) -> SendMessage | None:
+    """Keeps the description; the card, below it, or what is still missing."""
+    text, draft = prompt.strip(), conversation.draft or Draft()
     if len(text) > PROMPT_LIMIT:
-        await conversation.keep(draft)
         return message.answer(words.long_prompt)
-    if prompt is not None and not text and not _file_id(message):
+    if not text:
         return message.answer(words.empty_prompt)
-    draft = replace(draft, prompt=text or draft.prompt)
-    note = f"{words.album}\n\n" if message.media_group_id else ""
-    if missing := card.missing(draft, words):
-        await conversation.keep(draft)
-        return message.answer(note + missing)
-    face, markup = await card.new(draft, conversation, ordering, words)
-    return message.answer(note + face, reply_markup=markup)
+    captioned = 0 if draft.sources else None
+    draft = replace(draft, prompt=text, captioned=captioned, adding=False, message=None)
+    if draft.albums:
+        # Its pictures may be on their way still
+        draft = await face.new(draft, ordering)
+        await face.show(message.chat.id, draft, conversation, ordering, bot, words)
+        return None
+    return await _next(message, draft, conversation, ordering, words)
+
+
+async def _next(
+    message: Message, draft: Draft, conversation: Conversation, ordering: Ordering, words: Words
+) -> SendMessage:
+    """The card, or what is still missing."""
+    asked = face.missing(draft, words)
+    if asked is None:
+        draft = await face.new(draft, ordering)
+        asked = face.of(draft, ordering, words)
+    await conversation.keep(draft)
+    return message.answer(asked.text, reply_markup=asked.markup)
+
+
+def _is_gathered(message: Message, conversation: Conversation) -> bool:
+    """Whether a message belongs to an album that the order under way is made of."""
+    return conversation.draft is not None and message.media_group_id in conversation.draft.albums
 
 
 def _file_id(message: Message) -> str:
@@ -113,10 +191,10 @@ def _refusal(message: Message, words: Words) -> str | None:
 
 
 def router() -> Router:
-    """After the commands: what is left of a person's messages once they have begun."""
+    """After the commands: pictures, and what is left of a person's messages once they have begun."""
     made = Router(name="collecting")
     made.message.register(photo, Command("photo"))
-    made.message.register(picture, Begun(), Holds("photo", "document"))
+    made.message.register(picture, Holds("photo", "document"))
     made.message.register(description, Begun(), PlainText())
     made.message.register(video, Begun(), Holds("video", "animation", "video_note"))
     made.message.register(something_else, Begun(), ~Holds("text"))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Literal, Protocol
 
 from app.words.alerts import Alerts
+from app.words.card import Card
 from app.words.chat import Chat, Commands
 from app.words.en import English
 from app.words.legal import Legal
@@ -18,7 +19,7 @@ from app.words.ru import Russian
 type Language = Literal["ru", "en"]
 
 
-class Words(Chat, Orders, Purchases, Legal, Alerts, Protocol):
+class Words(Chat, Card, Orders, Purchases, Legal, Alerts, Protocol):
     """All that the bot says, in one language."""
 
 

@@ -14,7 +14,6 @@ class Orders(Protocol):
     video_instead: str
     heic_instead: str
     too_large: str
-    album: str
     empty_prompt: str
     long_prompt: str
     card_old: str
@@ -30,9 +29,6 @@ class Orders(Protocol):
 
     def order_button(self, price: int) -> str:
         """The button that orders, with its price in credits."""
-
-    def card(self, prompt: str, model: str, size: str, price: int) -> str:
-        """The order card; short enough for a message whatever the prompt. `model` as people call it."""
 
     def ordered(self, prompt: str, size: str, price: int, balance: int) -> str:
         """The card after «✅»: work has begun."""

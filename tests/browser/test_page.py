@@ -202,7 +202,7 @@ def _back_to(page: Page, wanted: Locator) -> None:
     expect(wanted).to_be_focused()
 
 
-def test_of_an_album_the_bot_takes_the_first_picture_and_says_so(address: str, visitor: Visitor) -> None:
+def test_an_album_is_one_card_of_all_its_pictures(address: str, visitor: Visitor) -> None:
     """One card, not three."""
     page = visitor.page
     visitor.visit(address, "Борис")
@@ -214,7 +214,7 @@ def test_of_an_album_the_bot_takes_the_first_picture_and_says_so(address: str, v
     page.locator("#photos").set_input_files(files)
     page.get_by_label("Подпись").fill("Трое котов")
     page.keyboard.press("Enter")
-    visitor.reads("беру первую")
+    visitor.reads("Картинки: 3")
     expect(cards).to_have_count(before + 1)
     visitor.says("/cancel")
     visitor.reads("Отменено")

@@ -32,6 +32,7 @@ class Placed(Enum):
     BUSY = "busy"
     PROVIDER_DOWN = "provider_down"
     MODEL_OFF = "model_off"
+    PRICE_CHANGED = "price_changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Card:
     """What the person chose; `key` names the card, and so the order. `sources` are file ids at Telegram.
 
     No quality, or one that the model does not have, is the model's lowest; sources beyond what it takes are left out.
+    `price` is what the pressed button said, in credits: at any other price nothing is ordered. None: whatever it costs.
     """
 
     key: str
@@ -49,6 +51,7 @@ class Card:
     message_id: int | None
     quality: str | None = None
     style: str | None = None
+    price: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,8 @@ class Ordering:
         if model is None or card.model not in self.models or card.size not in model.sizes:
             return Placement(Placed.MODEL_OFF, balance, offer=await self._models_on(conn))
         price = model.quality(card.quality).price
+        if card.price not in (None, price):
+            return Placement(Placed.PRICE_CHANGED, balance, price)
         if balance < price:
             return Placement(Placed.TOO_FEW, balance, price)
         limit = self._settings.max_waiting_orders

@@ -1,11 +1,12 @@
 """English."""
 
 from app.words.en.alerts import EnglishAlerts
+from app.words.en.card import EnglishCard
 from app.words.en.chat import EnglishChat
 from app.words.en.legal import EnglishLegal
 from app.words.en.orders import EnglishOrders
 from app.words.en.purchases import EnglishPurchases
 
 
-class English(EnglishChat, EnglishOrders, EnglishPurchases, EnglishLegal, EnglishAlerts):
+class English(EnglishChat, EnglishCard, EnglishOrders, EnglishPurchases, EnglishLegal, EnglishAlerts):
     """All words in English."""

@@ -39,7 +39,7 @@ class EnglishChat(Chat):
         "its data go as soon as it is finished. Your balance and payments stay."
     )
     unknown_command = "I don’t know that command.\n\n" + _HOW
-    start_with_photo = "To make a picture, start with /photo"
+    start_with_photo = "To make a picture, send a photo with a caption or start with /photo"
     apology = "Something broke on my side. We know about it; please try again a little later."
     slow_down = "That was too fast for me. Wait a couple of seconds and try again."
     button_unknown = "This button no longer works. Start again: /photo"

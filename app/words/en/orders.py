@@ -35,7 +35,6 @@ class EnglishOrders(Orders):
     video_instead = "I can’t work with videos. Send a picture — as a photo, or as a JPEG, PNG or WEBP file."
     heic_instead = "I can’t read HEIC. Send the picture as a photo — Telegram converts it — or as a JPEG file."
     too_large = _TOO_LARGE
-    album = "There are several pictures in this album — I take the first one and leave the rest out."
     empty_prompt = "The description is empty. Write in words what to draw."
     long_prompt = f"The description is too long: {PROMPT_LIMIT} characters at most. Please shorten it."
     card_old = "This card is out of date. Start again: /photo"
@@ -54,9 +53,6 @@ class EnglishOrders(Orders):
 
     def order_button(self, price: int) -> str:
         return f"✅ Draw · {credits(price)}"
-
-    def card(self, prompt: str, model: str, size: str, price: int) -> str:
-        return f"<b>Order</b>\n{escape(prompt)}\n\nModel: {escape(model)}\nSize: {size}\nPrice: {credits(price)}"
 
     def ordered(self, prompt: str, size: str, price: int, balance: int) -> str:
         return (

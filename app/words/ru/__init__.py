@@ -1,11 +1,12 @@
 """Russian."""
 
 from app.words.ru.alerts import RussianAlerts
+from app.words.ru.card import RussianCard
 from app.words.ru.chat import RussianChat
 from app.words.ru.legal import RussianLegal
 from app.words.ru.orders import RussianOrders
 from app.words.ru.purchases import RussianPurchases
 
 
-class Russian(RussianChat, RussianOrders, RussianPurchases, RussianLegal, RussianAlerts):
+class Russian(RussianChat, RussianCard, RussianOrders, RussianPurchases, RussianLegal, RussianAlerts):
     """All words in Russian."""

@@ -33,7 +33,6 @@ class RussianOrders(Orders):
     video_instead = "Видео я не умею. Пришлите картинку — как фото или как файл JPEG, PNG или WEBP."
     heic_instead = "Формат HEIC я не читаю. Пришлите картинку как фото — Telegram сам её преобразует — или файлом JPEG."
     too_large = _TOO_LARGE
-    album = "В альбоме несколько картинок — беру первую, остальные пропускаю."
     empty_prompt = "Описание пустое. Напишите словами, что нарисовать."
     long_prompt = f"Описание слишком длинное: можно до {PROMPT_LIMIT} знаков. Сократите его, пожалуйста."
     card_old = "Эта карточка устарела. Начните снова: /photo"
@@ -52,9 +51,6 @@ class RussianOrders(Orders):
 
     def order_button(self, price: int) -> str:
         return f"✅ Нарисовать · {credits(price)}"
-
-    def card(self, prompt: str, model: str, size: str, price: int) -> str:
-        return f"<b>Заказ</b>\n{escape(prompt)}\n\nМодель: {escape(model)}\nРазмер: {size}\nЦена: {credits(price)}"
 
     def ordered(self, prompt: str, size: str, price: int, balance: int) -> str:
         return (
