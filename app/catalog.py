@@ -84,11 +84,16 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A purchase: `amount` in kopecks, `credits` added."""
+    """A purchase: `amount` in kopecks, or `stars`; `credits` added."""
 
     key: str
     credits: int
     amount: int
+    stars: int
+
+    def price(self, currency: str) -> int:
+        """What it costs in minor units of RUB or XTR."""
+        return self.stars if currency == "XTR" else self.amount
 
 
 def _gpt_image_1(size: str, quality: str) -> Fields:
@@ -225,11 +230,13 @@ def described(prompt: str, style: str | None) -> str:
     return f"{prompt}\n\n{added}" if added else prompt
 
 
+# An owner gets 0.013 USD for a Star (Telegram's rules for bots), and 200 ₽ are about 2.4 USD: 185 Stars bring as much
+# as the link does. A person pays the shop of their phone on top; whoever wants to share that lowers the numbers.
 PLANS = {
     plan.key: plan
     for plan in (
-        Plan("p200", credits=10, amount=20_000),
-        Plan("p500", credits=25, amount=50_000),
-        Plan("p1000", credits=50, amount=100_000),
+        Plan("p200", credits=10, amount=20_000, stars=185),
+        Plan("p500", credits=25, amount=50_000, stars=460),
+        Plan("p1000", credits=50, amount=100_000, stars=920),
     )
 }

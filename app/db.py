@@ -12,12 +12,13 @@ WAIT_S = 5
 """No statement, lock or free connection is waited for longer: a request ends in 503 and is sent again."""
 
 
-async def open_pool(settings: Settings) -> Pool:
-    """Connects to PostgreSQL; raises what asyncpg raises when it does not answer."""
+async def open_pool(settings: Settings, at_most: int | None = None) -> Pool:
+    """Connects to PostgreSQL, with `at_most` connections or as many as are set; raises what asyncpg raises when it does
+    not answer."""
     return await asyncpg.create_pool(
         settings.database_url,
-        min_size=2,
-        max_size=settings.db_pool_size,
+        min_size=1 if at_most else 2,
+        max_size=at_most or settings.db_pool_size,
         statement_cache_size=settings.db_statement_cache,
         timeout=WAIT_S,
         reset=_keep,

@@ -48,6 +48,12 @@ class LanguagePress(CallbackData, prefix="language"):
     language: str
 
 
+class StarsPress(CallbackData, prefix="stars"):
+    """A press on the price of a plan in Stars."""
+
+    plan: str
+
+
 def menu(words: Words) -> list[BotCommand]:
     """The commands beside the line that people write in."""
     return [BotCommand(command=name, description=text) for name, text in words.commands._asdict().items()]
@@ -136,19 +142,25 @@ def resume(words: Words) -> InlineKeyboardMarkup:
     return InlineKeyboardMarkup(inline_keyboard=[[button]])
 
 
-def plans(words: Words) -> InlineKeyboardMarkup:
+def plans(words: Words, currency: str) -> InlineKeyboardMarkup:
     """One button a plan."""
     return InlineKeyboardMarkup(
         inline_keyboard=[
-            [InlineKeyboardButton(text=words.plan(key), callback_data=PlanPress(plan=key).pack())] for key in PLANS
+            [InlineKeyboardButton(text=words.plan(key, currency), callback_data=PlanPress(plan=key).pack())]
+            for key in PLANS
         ]
     )
 
 
-def pay(words: Words, url: str, plan: Plan) -> InlineKeyboardMarkup:
-    """The button to YooKassa's page."""
-    button = InlineKeyboardButton(text=words.pay_amount_button(plan.amount), url=url)
-    return InlineKeyboardMarkup(inline_keyboard=[[button]])
+def pay(words: Words, plan: Plan, url: str | None, stars: bool) -> InlineKeyboardMarkup | None:
+    """The button to YooKassa's page, where there is a link, and that to an invoice, where Stars are taken."""
+    buttons = []
+    if url:
+        buttons.append(InlineKeyboardButton(text=words.pay_amount_button(plan.amount), url=url))
+    if stars:
+        press = StarsPress(plan=plan.key).pack()
+        buttons.append(InlineKeyboardButton(text=words.stars_button(plan.stars), callback_data=press))
+    return InlineKeyboardMarkup(inline_keyboard=[[button] for button in buttons]) if buttons else None
 
 
 def owed(words: Words, notice: Notice) -> InlineKeyboardMarkup | None:

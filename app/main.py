@@ -30,7 +30,8 @@ def create_app(settings: Settings) -> web.Application:
     app.router.add_get("/metrics", health.metrics)
     app.router.add_post(paths.GEN_CALLBACK, gen_callback.handle)
     app.router.add_get(rf"{paths.GEN_SOURCE}/{{generation}}/{{number:\d{{1,2}}}}.{{suffix}}", gen_source.handle)
-    app.router.add_post(paths.YOOKASSA_WEBHOOK, yookassa.handle)
+    if "yookassa" in settings.payments:
+        app.router.add_post(paths.YOOKASSA_WEBHOOK, yookassa.handle)
     app.router.add_post(paths.TELEGRAM_WEBHOOK, _telegram)
     return app
 

@@ -77,7 +77,8 @@ class Metrics:
         )
         self.payments_confirmed = Counter(
             "bot_payments_confirmed",
-            "Paid purchases by what made the bot look: notification, poll, return (the person came back), checkout",
+            "Paid purchases by what made the bot look: notification, poll, return (the person came back), checkout;"
+            " of Stars: update, list",
             ("source",),
             registry=registry,
         )

@@ -148,6 +148,18 @@ class PaymentRefunded(Notice):
 
 
 @dataclass(frozen=True, slots=True)
+class PaymentStray(Notice):
+    """A payment came that there is no purchase for; `ref` is the gateway's number, `amount` in minor units."""
+
+    kind = "payment_stray"
+    amount: int
+    currency: str
+
+    def say(self, words: Words) -> str:
+        return words.payment_stray(self.amount, self.currency)
+
+
+@dataclass(frozen=True, slots=True)
 class DebtTaken(Notice):
     """Credits that a refund was short of and that have come since, and what it is `left` short of.
 
@@ -187,7 +199,8 @@ class CheckoutRefused(Alert):
 
 @dataclass(frozen=True, slots=True)
 class PaymentInReview(Alert):
-    """A payment was paid but is not the one that was ordered; `kopecks` and `currency` are what YooKassa says."""
+    """A payment was paid but is not the one that was ordered; `kopecks` (of any `currency` its minor units) is what the
+    gateway says."""
 
     kind = "alert_payment_in_review"
     payment: str
@@ -245,6 +258,32 @@ class RefundNotShown(Alert):
 
     def say(self, words: Words) -> str:
         return words.alert_refund_not_shown(self.payment, self.refund)
+
+
+@dataclass(frozen=True, slots=True)
+class StrayCharge(Alert):
+    """A person has paid `amount` minor units, and there is no such purchase; `ref` is the gateway's number."""
+
+    kind = "alert_stray_charge"
+    charge: str
+    person: int
+    amount: int
+    currency: str
+
+    def say(self, words: Words) -> str:
+        return words.alert_stray_charge(self.charge, self.person, self.amount, self.currency)
+
+
+@dataclass(frozen=True, slots=True)
+class SecondCharge(Alert):
+    """An invoice was paid twice; `ref` is the gateway's number of the second charge, `payment` the first purchase."""
+
+    kind = "alert_second_charge"
+    payment: str
+    charge: str
+
+    def say(self, words: Words) -> str:
+        return words.alert_second_charge(self.payment, self.charge)
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +366,7 @@ KINDS: Mapping[str, type[Notice]] = {
         PaymentSucceeded,
         PaymentCanceled,
         PaymentRefunded,
+        PaymentStray,
         DebtTaken,
         OldAlert,
         CheckoutRefused,
@@ -335,6 +375,8 @@ KINDS: Mapping[str, type[Notice]] = {
         PaymentElsewhere,
         PaymentGone,
         RefundNotShown,
+        StrayCharge,
+        SecondCharge,
         OtherTillOpen,
         ProviderRefuses,
         ModelOff,

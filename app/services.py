@@ -1,7 +1,7 @@
 """What the bot consists of: opened in this order, closed in the reverse one."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +30,7 @@ from app.flows.orders.settle import Settling
 from app.flows.orders.sources import Sources
 from app.flows.orders.submit import Submitting
 from app.flows.purchases import Purchases
+from app.gateways.stars import Stars
 from app.gateways.yookassa import YooKassa
 from app.handlers import table
 from app.handlers.visitor import Visits
@@ -53,6 +54,9 @@ DRAIN_S = 2.5
 """Requests and workers may take this long each to finish after SIGTERM: together under the 10 s of the contract."""
 
 _CLOSE_S = 1.0
+
+_AT_THE_DESK = 2
+"""Connections that only questions before a charge take."""
 
 _LONGEST_PAUSE_S = 10.0
 
@@ -84,6 +88,9 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
 
     pool = await _pool(settings)
     stack.push_async_callback(_close_pool, pool)
+    # Before Telegram charges somebody it asks, and waits ten seconds: whatever the others do, this one is free
+    desk = await _pool(settings, at_most=_AT_THE_DESK)
+    stack.push_async_callback(_close_pool, desk)
     redis = await _redis(settings)
     if redis is not None:
         stack.push_async_callback(redis.aclose)
@@ -96,15 +103,17 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
     pictures = Pictures()
     stack.push_async_callback(pictures.close)
     await pictures.open()
-    kassa = YooKassa(settings)
-    stack.push_async_callback(kassa.close)
+    kassa = YooKassa(settings) if "yookassa" in settings.payments else None
+    if kassa is not None:
+        stack.push_async_callback(kassa.close)
 
     ordering = Ordering(pool, settings, metrics, order_queued.set)
     settling = Settling(pool, settings, metrics, gen_api, message_owed)
     sources = Sources(pool, bot, pictures, metrics)
     submitting = Submitting(pool, settings, metrics, gen_api, sources, settling)
-    purchases = Purchases(pool, settings, metrics, kassa, message_owed)
-    stack.push_async_callback(purchases.notified.close)
+    purchases = Purchases(pool, desk, settings, metrics, kassa, Stars(bot), message_owed)
+    if purchases.links is not None:
+        stack.push_async_callback(purchases.links.notified.close)
     cards = Cards(pool, bot)
     picture_letters = PictureLetters(pool, metrics, bot, results, pictures, gen_api, settling, cards)
     delivery = lanes(pool, TextLetters(pool, settings, bot), picture_letters, message_owed)
@@ -127,7 +136,7 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
         stack,
         webhook.register(),
         webhook.watch(pool, message_owed),
-        register_yookassa(kassa, settings),
+        *([register_yookassa(kassa, settings)] if kassa is not None else ()),
         until_it_works(purchases.tills.tell, POSTGRES, "payments.not_looked_at", 60),
         wipe_old(pool, settings.retention_days),
         audit_ledger(pool),
@@ -140,7 +149,7 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
             Worker(lane.kind.name, lane.claim, lane.deliver, lane.kind.slots, tick, owed_to[lane.kind.name])
             for lane in delivery
         ),
-        Worker("payments", purchases.poll.claim, purchases.poll.reconcile, 4, tick),
+        *_payment_workers(purchases, tick),
     )
     for worker in workers:
         metrics.worker_items.labels(worker.name).set_function(worker.running)
@@ -173,9 +182,16 @@ async def _stop(workers: Sequence[Worker[Any]]) -> None:
     await asyncio.gather(*(worker.stop(DRAIN_S) for worker in workers))
 
 
-async def _pool(settings: Settings) -> Pool:
+def _payment_workers(purchases: Purchases, tick: float) -> Iterator[Worker[Any]]:
+    """Who asks about payments: one a way to pay."""
+    if purchases.links is not None:
+        yield Worker("payments", purchases.links.poll.claim, purchases.links.poll.reconcile, 4, tick)
+    yield Worker("stars", purchases.charge_list.claim, purchases.charge_list.read_on, 1, tick)
+
+
+async def _pool(settings: Settings, at_most: int | None = None) -> Pool:
     """Waits for PostgreSQL instead of crash-looping; says so once a try."""
-    return await until_it_works(lambda: open_pool(settings), POSTGRES, "postgres.waiting", _LONGEST_PAUSE_S)
+    return await until_it_works(lambda: open_pool(settings, at_most), POSTGRES, "postgres.waiting", _LONGEST_PAUSE_S)
 
 
 async def _close_pool(pool: Pool) -> None:

@@ -15,6 +15,8 @@ from app.catalog import MODELS
 from app.words.legal import Seller
 
 _ODD = "cannot be read as an address (percent-encode an odd password)"
+WAYS_TO_PAY = ("yookassa", "stars")
+_YOOKASSA_KEYS = ("yookassa_shop_id", "yookassa_secret_key")
 _KEYS = Annotated[tuple[str, ...], NoDecode]
 _TELEGRAM_IDS = Annotated[tuple[int, ...], NoDecode]
 
@@ -41,8 +43,10 @@ class Settings(BaseSettings):
     gen_api_url: str = "https://api.gen-api.ru/api/v1"
     models: _KEYS = ("gpt-image-1", "gpt-image-2")
     default_model: str = Field(default="", validate_default=True)
-    yookassa_shop_id: str
-    yookassa_secret_key: SecretStr
+    # Before the keys, whose validators look at it
+    payments: _KEYS = ("yookassa",)
+    yookassa_shop_id: str = Field(default="", validate_default=True)
+    yookassa_secret_key: SecretStr = Field(default=SecretStr(""), validate_default=True)
     yookassa_api_url: str = "https://api.yookassa.ru/v3"
     yookassa_oauth_token: SecretStr = SecretStr("")
     yookassa_receipt_email: str = ""
@@ -84,7 +88,8 @@ class Settings(BaseSettings):
     @cached_property
     def seller(self) -> Seller:
         """Who sells, for the texts that say so."""
-        return Seller(self.seller_name, self.seller_inn, self.support_contact, self.terms_url, self.privacy_url)
+        named = self.seller_name, self.seller_inn, self.support_contact, self.terms_url, self.privacy_url
+        return Seller(*named, self.payments)
 
     @cached_property
     def telegram_webhook_url(self) -> str:
@@ -121,7 +126,9 @@ class Settings(BaseSettings):
     @classmethod
     def _fits_into_a_header[T: (str, SecretStr)](cls, value: T, info: ValidationInfo) -> T:
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
-        if not text and info.field_name != "yookassa_oauth_token":
+        # Where PAYMENTS is at fault, its own line says so
+        through_yookassa = "yookassa" in info.data.get("payments", ())
+        if not text and (info.field_name == "gen_api_key" or (through_yookassa and info.field_name in _YOOKASSA_KEYS)):
             raise ValueError("is required")
         if not text.isascii() or any(letter.isspace() or not letter.isprintable() for letter in text):
             raise ValueError("holds a space or a letter that no key has: copy it again")
@@ -148,7 +155,14 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("models", mode="before")
+    @field_validator("payments")
+    @classmethod
+    def _ways_to_pay(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or any(way not in WAYS_TO_PAY for way in value):
+            raise ValueError(f"must name ways to pay: {', '.join(WAYS_TO_PAY)}")
+        return value
+
+    @field_validator("models", "payments", mode="before")
     @classmethod
     def _split_keys(cls, value: object) -> object:
         if isinstance(value, str):

@@ -57,13 +57,16 @@ class Charge:
 
 
 class Stars:
-    """What the bot was paid and has given back; `refunded` is called with each charge that was."""
+    """What the bot was paid and has given back; `refunded` is called with each charge that was.
+
+    `entries` is the list of transactions, the oldest first.
+    """
 
     def __init__(self, ids: Iterator[int], refunded: Callable[[Charge], None]) -> None:
         self.invoices: dict[int, Invoice] = {}
         self.charges: dict[str, Charge] = {}
         self._checkouts: dict[str, Checkout] = {}
-        self._transactions: list[dict[str, Any]] = []
+        self.entries: list[dict[str, Any]] = []
         self._ids, self._refunded = ids, refunded
 
     # What people do
@@ -94,7 +97,7 @@ class Stars:
         partner = {"type": "user", "transaction_type": "invoice_payment", "user": charge.person.user,
                    "invoice_payload": charge.invoice.payload}  # fmt: skip
         entry = {"id": charge.id, "amount": charge.invoice.amount, "date": int(time.time()), side: partner}
-        self._transactions.append(entry)
+        self.entries.append(entry)
 
     # The methods of the Bot API
 
@@ -144,7 +147,7 @@ class Stars:
         offset, limit = given.number("offset"), given.number("limit") or _PAGE
         if offset < 0 or not 1 <= limit <= _PAGE:
             raise BotApiError(400, "Bad Request: invalid offset or limit specified")
-        return {"transactions": self._transactions[offset : offset + limit]}
+        return {"transactions": self.entries[offset : offset + limit]}
 
 
 def _one_price(given: Params) -> int:

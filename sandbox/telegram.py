@@ -14,7 +14,7 @@ from sandbox.ids import fresh_numbers
 from sandbox.params import BotApiError, Params
 from sandbox.people import ChatMessage, Person, Press
 from sandbox.server import Call, Server, as_text
-from sandbox.stars import ANSWER_WITHIN_S, Charge
+from sandbox.stars import ANSWER_WITHIN_S, Charge, Stars
 from sandbox.webhook import CALLBACK_QUERY_LIFE_S, MESSAGE_LIFE_S, Webhook
 
 __all__ = ["ChatMessage", "FakeTelegram", "Person"]
@@ -115,9 +115,14 @@ class FakeTelegram(Server):
         return press.id
 
     @property
+    def stars(self) -> Stars:
+        """Invoices, charges and the list of transactions."""
+        return self._api.stars
+
+    @property
     def charges(self) -> list[Charge]:
         """What was paid with Stars, oldest first."""
-        return list(self._api.stars.charges.values())
+        return list(self.stars.charges.values())
 
     async def pay(self, person: Person, message_id: int, wait: bool) -> str:
         """The person pays an invoice: the bot is asked, then charged and told, subject to `misdeliver`.
@@ -141,6 +146,13 @@ class FakeTelegram(Server):
         if wait:
             await telling
         return ""
+
+    async def charge_unasked(self, person: Person, message_id: int) -> Charge:
+        """An invoice is paid past the question, as where two were answered yes at once; the bot is told."""
+        charge = self.stars.charge(self.stars.ask(person, message_id))
+        self.changed()
+        await self._tell_charge(charge)
+        return charge
 
     async def _tell_charge(self, charge: Charge) -> None:
         message = self._put(charge.person, {"successful_payment": charge.told})

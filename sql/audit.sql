@@ -57,6 +57,10 @@ SELECT user_id, 'a refund''s share of the credits was neither taken nor noted as
 FROM payments
 WHERE user_id IN (SELECT id FROM people) AND credits_taken + credits_short <> credits * refunded / amount
 UNION ALL
+SELECT user_id, 'an amount in another currency than its gateway takes', id::text
+FROM payments
+WHERE user_id IN (SELECT id FROM people) AND (gateway, currency) NOT IN (('yookassa', 'RUB'), ('stars', 'XTR'))
+UNION ALL
 -- Every subscription has a payment: a foreign key says so.
 SELECT payments.user_id, 'a payment and its subscription do not go together', payments.id::text
 FROM payments LEFT JOIN subscriptions ON subscriptions.payment_id = payments.id

@@ -3,7 +3,7 @@
 -- each part came to its end, and once all have done so, how many contradictions there are. Each reads a partial index.
 SELECT 'queue' AS kind, queues.name, count(work.since) AS items,
        COALESCE(max(extract(epoch FROM now() - work.since)), 0)::float8 AS oldest_s
-FROM (VALUES ('queued'), ('submitting'), ('processing'), ('outbox'), ('parked'), ('payments')) AS queues (name)
+FROM (VALUES ('queued'), ('submitting'), ('processing'), ('outbox'), ('parked'), ('payments'), ('invoices')) AS queues (name)
 LEFT JOIN (
     SELECT status AS name, created_at AS since FROM generations WHERE status IN ('queued', 'submitting')
     UNION ALL
@@ -12,7 +12,8 @@ LEFT JOIN (
     SELECT CASE WHEN due_at = 'infinity' THEN 'parked' ELSE 'outbox' END, created_at
     FROM outbox WHERE status = 'pending'
     UNION ALL
-    SELECT 'payments', created_at FROM payments WHERE status IN ('new', 'pending')
+    SELECT CASE gateway WHEN 'stars' THEN 'invoices' ELSE 'payments' END, created_at
+    FROM payments WHERE status IN ('new', 'pending')
 ) AS work ON work.name = queues.name
 GROUP BY queues.name
 UNION ALL

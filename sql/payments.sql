@@ -88,12 +88,13 @@ WHERE id IN (
 RETURNING id;
 
 -- name: of_other_tills
--- Open purchases of this gateway that were made through another account than this: nobody asks about them.
-SELECT shop_id, test, count(*) AS open
+-- Open purchases that were made through another account than those in use: nobody asks about them.
+SELECT gateway, shop_id, test, count(*) AS open
 FROM payments
-WHERE status IN ('new', 'pending') AND gateway = $1 AND (shop_id, test) <> ($2, $3)
-GROUP BY shop_id, test
-ORDER BY shop_id, test;
+WHERE status IN ('new', 'pending')
+  AND (gateway, shop_id, test) NOT IN (SELECT * FROM unnest($1::text[], $2::text[], $3::boolean[]))
+GROUP BY gateway, shop_id, test
+ORDER BY gateway, shop_id, test;
 
 -- name: abandon
 -- Gives up on a create call that nobody answered for a day: its key would now make a second payment.
@@ -122,8 +123,8 @@ WHERE id = $1 AND credits_short >= $2
 RETURNING id;
 
 -- name: newest
--- The person's newest purchase.
+-- The person's newest purchase through a gateway.
 SELECT {purchase}
-FROM payments WHERE user_id = $1
+FROM payments WHERE user_id = $1 AND gateway = $2
 ORDER BY created_at DESC
 LIMIT 1;

@@ -26,12 +26,12 @@ FROM (
     UNION ALL
     SELECT 'payments', poll_at
     FROM payments
-    WHERE status IN ('new', 'pending') AND shop_id = $1 AND test = $2 AND poll_at < now() - interval '5 minutes'
+    WHERE status IN ('new', 'pending') AND gateway = 'yookassa' AND shop_id = $1 AND test = $2 AND poll_at < now() - interval '5 minutes'
     UNION ALL
     SELECT 'refunds', refunds.poll_at
     FROM refunds JOIN payments ON payments.id = refunds.payment_id
     WHERE refunds.status = 'announced' AND refunds.poll_at < now() - interval '5 minutes'
-      AND payments.shop_id = $1 AND payments.test = $2
+      AND payments.gateway = 'yookassa' AND payments.shop_id = $1 AND payments.test = $2
 ) AS late
 GROUP BY queue
 ORDER BY queue;

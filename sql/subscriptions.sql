@@ -29,8 +29,8 @@ WHERE subscriptions.payment_id = chained.payment_id;
 
 -- name: active
 -- The plan bought last and the last day of all, for a person whose subscription runs.
-SELECT plan, max(ends_at) OVER () AS ends_at
-FROM subscriptions
-WHERE user_id = $1 AND revoked_at IS NULL AND ends_at > now()
+SELECT subscriptions.plan, payments.currency, max(ends_at) OVER () AS ends_at
+FROM subscriptions JOIN payments ON payments.id = subscriptions.payment_id
+WHERE subscriptions.user_id = $1 AND revoked_at IS NULL AND ends_at > now()
 ORDER BY starts_at DESC
 LIMIT 1;

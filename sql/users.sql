@@ -44,3 +44,7 @@ RETURNING id;
 -- name: choose_language
 -- The language that the person chose themselves; it stays whatever their app speaks later.
 UPDATE users SET language = $2 WHERE id = $1;
+
+-- name: language
+-- What is said to the person, where it is decided; no row: an unknown person.
+SELECT language FROM users WHERE id = $1;

@@ -6,8 +6,9 @@ import asyncpg
 import pytest
 
 from app.db import open_pool
-from app.flows.purchases import Purchases
+from app.flows.purchases import Links
 from app.flows.purchases.checkout import PATIENCE_S, Outcome
+from app.flows.purchases.settle import Settlement
 from app.gateways.yookassa import YooKassa
 from app.metrics import Metrics
 from app.repo import payments
@@ -32,9 +33,10 @@ async def test_ten_presses_at_two_replicas_make_one_payment(bot: World) -> None:
     replicas = []
     for _ in range(2):
         pool = await open_pool(bot.settings)
-        client = YooKassa(bot.settings)
-        replicas.append((pool, client, Purchases(pool, bot.settings, Metrics(), client, lambda: None)))
-    presses = [purchases.checkout.offer(person.id, "p200", "https://t.me/bot") for _, _, purchases in replicas * 5]
+        client, metrics = YooKassa(bot.settings), Metrics()
+        settlement = Settlement(pool, bot.settings, metrics, lambda: None)
+        replicas.append((pool, client, Links(pool, bot.settings, metrics, client, settlement, lambda: None)))
+    presses = [links.checkout.offer(person.id, "p200", "https://t.me/bot") for _, _, links in replicas * 5]
     offers = await asyncio.gather(*presses)
     for pool, client, _ in replicas:
         await client.close()

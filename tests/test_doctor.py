@@ -296,3 +296,20 @@ async def test_a_model_that_does_not_draw_is_said_to(bot: World, monkeypatch: py
 async def test_the_doctor_s_command_tries_a_model(bot: World) -> None:
     code, said = await _doctor("--try-model", "gpt-image-2", **_environment(bot))
     assert (code, "ok   model gpt-image-2: draws" in said) == (0, True), said
+
+
+async def test_of_the_ways_to_pay_only_those_that_are_offered_are_looked_at(
+    bot: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With Stars alone YooKassa is not asked for; a webhook that is not asked before a charge is red."""
+    names = [check.name for check in await examine()]
+    assert "yookassa" in names
+    assert "stars" not in names
+    monkeypatch.setenv("PAYMENTS", "stars")
+    monkeypatch.delenv("YOOKASSA_SHOP_ID")
+    monkeypatch.delenv("YOOKASSA_SECRET_KEY")
+    checks = {check.name: check for check in await examine()}
+    assert not {"yookassa", "yookassa webhook"} & set(checks)
+    assert checks["stars"].ok
+    bot.telegram.webhook["allowed_updates"] = ["message"]
+    assert list(await _red()) == ["stars"]

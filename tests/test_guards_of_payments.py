@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from app.repo import payments, refunds, subscriptions, users
+from app.repo.payments import OtherTill
 from tests.rows import NOW, Rows, Sql, ago, ahead
 
 TILL = ("yookassa", "1", True)
@@ -114,7 +115,7 @@ async def test_open_purchases_of_this_till_are_asked_about_ever_later(bought: Ro
     await bought.add("new, due", poll_at=NOW)
     await bought.add("due", provider_id="due", **due)
     await bought.add("due for the thousandth time", provider_id="1000", polls=1000, **due)
-    await bought.add("of another gateway", gateway="stars", provider_id="a", **due)
+    await bought.add("of another gateway", gateway="stars", currency="XTR", provider_id="a", **due)
     await bought.add("of another shop", shop_id="2", provider_id="b", **due)
     await bought.add("of no test", test=False, provider_id="c", **due)
     turns = {"new, due": 10, "due": 10, "due for the thousandth time": 3600}
@@ -131,10 +132,15 @@ async def test_open_purchases_of_this_till_are_asked_about_ever_later(bought: Ro
 async def test_open_purchases_of_other_tills_are_counted(bought: Rows) -> None:
     await bought.add("of another shop", shop_id="2", poll_at=NOW)
     await bought.add("of no test", test=False, poll_at=NOW)
-    await bought.add("of another gateway", gateway="stars", shop_id="2", poll_at=NOW)
+    await bought.add("of another gateway", gateway="stars", currency="XTR", shop_id="2", poll_at=NOW)
     await bought.add("over", shop_id="2", status="canceled")
-    found = await payments.of_other_tills(bought.conn, *TILL)
-    assert [(till.shop_id, till.test, till.open) for till in found] == [("1", False, 1), ("2", True, 1)]
+    found = await payments.of_other_tills(bought.conn, [TILL, ("stars", "2", True)])
+    assert [(till.gateway, till.shop_id, till.test, till.open) for till in found] == [
+        ("yookassa", "1", False, 1),
+        ("yookassa", "2", True, 1),
+    ]
+    unused = await payments.of_other_tills(bought.conn, [TILL])
+    assert [till for till in unused if till.gateway == "stars"] == [OtherTill("stars", "2", True, 1)]
 
 
 async def test_a_purchase_is_taken_up_again_where_it_can_still_be_paid_at_this_till(bought: Rows) -> None:
@@ -143,7 +149,7 @@ async def test_a_purchase_is_taken_up_again_where_it_can_still_be_paid_at_this_t
     others: dict[str, dict[str, Any]] = {
         "another's": {"user_id": 2},
         "of another plan": {"plan": "q"},
-        "of another gateway": {"gateway": "stars"},
+        "of another gateway": {"gateway": "stars", "currency": "XTR"},
         "of another shop": {"shop_id": "2"},
         "of no test": {"test": False},
         "unlinked": {"status": "pending", "provider_id": "unlinked"},
@@ -159,14 +165,17 @@ async def test_a_purchase_is_taken_up_again_where_it_can_still_be_paid_at_this_t
 
 
 async def test_a_purchase_is_known_by_its_gateways_id_and_the_newest_is_the_persons(bought: Rows) -> None:
-    await bought.add("of another gateway", gateway="stars", provider_id="star", poll_at=NOW, created_at=ago("1 hour"))
+    await bought.add(
+        "of another gateway", gateway="stars", currency="XTR", provider_id="star", poll_at=NOW, created_at=ago("1 hour")
+    )
     await bought.add("another's", user_id=2, poll_at=NOW, created_at=ahead("2 seconds"))
     await bought.add("newest", poll_at=NOW, created_at=ahead("1 second"))
+    await bought.add("newest star", gateway="stars", currency="XTR", poll_at=NOW, created_at=ahead("3 seconds"))
     assert await payments.by_provider(bought.conn, "yookassa", "star") is None
     found = await payments.by_provider(bought.conn, "stars", "star")
     assert found is not None
     assert found.id == bought.ids["of another gateway"]
-    newest = await payments.newest(bought.conn, 1)
+    newest = await payments.newest(bought.conn, 1, "yookassa")
     assert newest is not None
     assert newest.id == bought.ids["newest"]
     by_id = await payments.by_id(bought.conn, bought.ids["pending"])
@@ -271,7 +280,7 @@ async def test_a_refund_is_given_up_three_days_after_it_was_told_of(told: Rows, 
 
 async def test_announced_refunds_of_this_till_are_looked_at_ever_later(told: Rows, bought: Rows) -> None:
     tills: dict[str, dict[str, Any]] = {
-        "of another gateway": {"gateway": "stars"},
+        "of another gateway": {"gateway": "stars", "currency": "XTR"},
         "of another shop": {"shop_id": "2"},
         "of no test": {"test": False},
     }

@@ -91,6 +91,7 @@ async def test_gauges_count_what_waits_and_nothing_that_is_over(books: Books) ->
         "outbox": (3, 9),
         "parked": (1, 0),
         "payments": (2, 0),
+        "invoices": (0, 0),
     }
     assert (found["breaker", "open"], found["breaker", "closed"]) == ((1, 5), (0, 0))
     assert (found["audit", "people"], found["audit", "entries"]) == ((0, 7), (0, 70))

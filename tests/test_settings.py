@@ -156,3 +156,28 @@ def test_every_setting_is_documented(page: str, form: str) -> None:
     """In both READMEs, and in the file that is copied to .env."""
     text = (Path(__file__).parents[1] / page).read_text(encoding="utf-8")
     assert [name for name in Settings.model_fields if form.format(name.upper()) not in text] == []
+
+
+@pytest.mark.parametrize("ways", ["yookassa", "yookassa,stars", "stars, yookassa"])
+def test_yookassas_keys_are_asked_for_where_payments_names_it(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ways: str
+) -> None:
+    environment.setenv("PAYMENTS", ways)
+    environment.delenv("YOOKASSA_SHOP_ID")
+    environment.setenv("YOOKASSA_SECRET_KEY", "")
+    assert sorted(faults(capsys)) == ["YOOKASSA_SECRET_KEY: is required", "YOOKASSA_SHOP_ID: is required"]
+
+
+def test_stars_alone_need_no_keys(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("PAYMENTS", "stars")
+    environment.delenv("YOOKASSA_SHOP_ID")
+    environment.delenv("YOOKASSA_SECRET_KEY")
+    assert load_settings().payments == ("stars",)
+
+
+@pytest.mark.parametrize("ways", ["paypal", "yookassa,paypal", ","])
+def test_a_way_to_pay_that_there_is_not_is_a_fault_by_itself(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ways: str
+) -> None:
+    environment.setenv("PAYMENTS", ways)
+    assert faults(capsys) == ["PAYMENTS: must name ways to pay: yookassa, stars"]

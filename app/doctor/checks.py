@@ -26,10 +26,14 @@ _CHECKS: tuple[tuple[str, str, Callable[[Settings], Awaitable[str]]], ...] = (
     ("telegram", "TELEGRAM_API_URL", services.telegram_knows_us),
     ("telegram webhook", "TELEGRAM_API_URL", services.telegram_reaches_us),
     ("gen-api", "GEN_API_URL", services.gen_api_takes_orders),
+    ("stars", "TELEGRAM_API_URL", services.stars_are_told_of),
     ("yookassa", "YOOKASSA_API_URL", services.yookassa_takes_payments),
     ("yookassa webhook", "YOOKASSA_API_URL", services.yookassa_address),
 )
 """Each with the variable that holds its address. A fault would explain the ones after it, hence the order."""
+
+_OF_A_WAY_TO_PAY = {"stars": "stars", "yookassa": "yookassa", "yookassa webhook": "yookassa"}
+"""Checks that are made where PAYMENTS names that way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,8 @@ async def examine() -> list[Check]:
         settings = read_settings()
     except ValidationError as error:
         return [Check("settings", False, f"{name}: {text}" if name else text) for name, text in faults(error)]
-    return [Check("settings", True, "complete"), *[await _check(*check, settings) for check in _CHECKS]]
+    checks = [check for check in _CHECKS if _OF_A_WAY_TO_PAY.get(check[0], settings.payments[0]) in settings.payments]
+    return [Check("settings", True, "complete"), *[await _check(*check, settings) for check in checks]]
 
 
 async def _check(name: str, address: str, look: Callable[[Settings], Awaitable[str]], settings: Settings) -> Check:

@@ -67,6 +67,15 @@ async def _ask_telegram(settings: Settings, method: Callable[[Bot], Awaitable[An
         await session.close()
 
 
+async def stars_are_told_of(settings: Settings) -> str:
+    """Telegram asks before each charge, and shows its list of them."""
+    info: WebhookInfo = await _ask_telegram(settings, Bot.get_webhook_info)
+    if info.url == settings.telegram_webhook_url and "pre_checkout_query" not in (info.allowed_updates or ()):
+        raise Ill("Telegram does not ask before a charge, so none succeeds: start the bot, it registers its webhook")
+    await _ask_telegram(settings, Bot.get_star_transactions)
+    return "asked before each charge, and the list of transactions can be read"
+
+
 async def gen_api_takes_orders(settings: Settings) -> str:
     """The key is taken, and there is money for orders."""
     client = GenApi(settings.gen_api_url, settings.gen_api_key.get_secret_value())

@@ -83,8 +83,8 @@ class Lane(Enum):
     NOTIFICATION = "notification"
 
 
-class Gateway(Protocol):
-    """Makes and reads charges. `name` stands in `payments.gateway`; `shop_id` and `test` say whose till it is."""
+class Till(Protocol):
+    """Who takes money: `name` stands in `payments.gateway`; `shop_id` and `test` say whose till it is."""
 
     @property
     def name(self) -> str: ...
@@ -94,6 +94,10 @@ class Gateway(Protocol):
     def shop_id(self) -> str: ...
     @property
     def test(self) -> bool: ...
+
+
+class Gateway(Till, Protocol):
+    """A till that has charges made and read."""
 
     def price(self, plan: Plan) -> int:
         """What a plan costs here, in minor units of `currency`."""

@@ -6,7 +6,7 @@ import structlog
 from aiogram import Bot, Router
 from aiogram.enums import ChatType
 from aiogram.exceptions import TelegramBadRequest, TelegramForbiddenError
-from aiogram.methods import AnswerCallbackQuery, SendMessage
+from aiogram.methods import AnswerCallbackQuery, AnswerPreCheckoutQuery, SendMessage
 from aiogram.types import CallbackQuery, ErrorEvent, Message
 
 from app.faults import INFRASTRUCTURE
@@ -28,6 +28,9 @@ async def error(event: ErrorEvent, bot: Bot, metrics: Metrics, words: Words) -> 
     metrics.update_bugs.inc()
     if update.callback_query:
         return AnswerCallbackQuery(callback_query_id=update.callback_query.id, text=words.apology)
+    if update.pre_checkout_query:
+        query_id = update.pre_checkout_query.id
+        return AnswerPreCheckoutQuery(pre_checkout_query_id=query_id, ok=False, error_message=words.apology)
     if update.message and update.message.chat.type == ChatType.PRIVATE:
         try:
             await bot.send_message(update.message.chat.id, words.apology)

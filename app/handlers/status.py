@@ -19,7 +19,7 @@ async def status(message: Message, pool: Pool, visitor: Visitor) -> SendMessage:
     if active is None:
         return message.answer(visitor.words.status(visitor.credits, None, None))
     last_day = active.ends_at.astimezone(MOSCOW).date()
-    return message.answer(visitor.words.status(visitor.credits, active.plan, last_day))
+    return message.answer(visitor.words.status(visitor.credits, active.plan, last_day, active.currency))
 
 
 def router() -> Router:

@@ -3,7 +3,7 @@
 from aiogram import Dispatcher
 
 from app.conversation import Conversing
-from app.handlers import card, collecting, errors, groups, language, shop, start, status, texts
+from app.handlers import card, collecting, errors, groups, language, shop, stars, start, status, texts
 from app.handlers.visitor import Visits
 from app.turns import Turns
 
@@ -14,6 +14,7 @@ def dispatcher(turns: Turns, visits: Visits) -> Dispatcher:
     made.update.outer_middleware(Conversing())
     made.update.outer_middleware(visits)
     made.include_routers(
+        stars.router(),
         groups.router(),
         shop.router(),
         start.router(),

@@ -81,6 +81,9 @@ class Visits(BaseMiddleware):
 def _is_contact(update: Update, person: User, chat: Chat | None) -> bool:
     if person.is_bot or (chat is not None and chat.type != ChatType.PRIVATE):
         return False
+    if update.pre_checkout_query is not None:
+        # Whoever has an invoice is known, and the question waits for nothing that others write
+        return False
     change = update.my_chat_member
     return change is None or change.new_chat_member.status == ChatMemberStatus.MEMBER
 

@@ -1,5 +1,6 @@
 """Purchases."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -79,8 +80,9 @@ class Debt:
 
 @dataclass(frozen=True, slots=True)
 class OtherTill:
-    """How many purchases of another account than the one in use are open."""
+    """How many purchases of another account than those in use are open."""
 
+    gateway: str
     shop_id: str
     test: bool
     open: int
@@ -173,9 +175,10 @@ async def claim(
     return [row["id"] for row in await conn.fetch(_CLAIM, limit, poll_after_s, gateway, shop_id, test)]
 
 
-async def of_other_tills(conn: Connection, gateway: str, shop_id: str, test: bool) -> list[OtherTill]:
-    """Open purchases of a gateway that were made through another account than this."""
-    return [OtherTill(**row) for row in await conn.fetch(_OF_OTHER_TILLS, gateway, shop_id, test)]
+async def of_other_tills(conn: Connection, used: Sequence[tuple[str, str, bool]]) -> list[OtherTill]:
+    """Open purchases that were made through another till than these: gateway, shop, whether it is a test's."""
+    gateways, shops, tests = zip(*used, strict=True)
+    return [OtherTill(**row) for row in await conn.fetch(_OF_OTHER_TILLS, gateways, shops, tests)]
 
 
 async def abandon(conn: Connection, payment_id: UUID) -> bool:
@@ -199,7 +202,7 @@ async def settle_debt(conn: Connection, payment_id: UUID, taken: int) -> None:
         raise RuntimeError("more was to be taken than a refund is short of")
 
 
-async def newest(conn: Connection, user_id: int) -> Purchase | None:
-    """The person's newest purchase."""
-    row = await conn.fetchrow(_NEWEST, user_id)
+async def newest(conn: Connection, user_id: int, gateway: str) -> Purchase | None:
+    """The person's newest purchase through a gateway."""
+    row = await conn.fetchrow(_NEWEST, user_id, gateway)
     return Purchase(**row) if row else None

@@ -14,9 +14,10 @@ _ACTIVE = query("subscriptions.active")
 
 @dataclass(frozen=True, slots=True)
 class Active:
-    """The plan bought last, and the end of all subscriptions (UTC)."""
+    """The plan bought last, the currency it was paid in, and the end of all subscriptions (UTC)."""
 
     plan: str
+    currency: str
     ends_at: datetime
 
 

@@ -9,6 +9,7 @@ from app.repo.records import Connection
 _VISIT = query("users.visit")
 _LOCK = query("users.lock")
 _FORGET = query("users.forget")
+_LANGUAGE = query("users.language")
 _SETTLE_FORGOTTEN = query("users.settle_forgotten")
 _CHOOSE_LANGUAGE = query("users.choose_language")
 
@@ -39,6 +40,12 @@ async def lock(conn: Connection, user_id: int) -> int | None:
     """Locks the person's row until the transaction ends; their credits, or None for nobody."""
     credits: int | None = await conn.fetchval(_LOCK, user_id)
     return credits
+
+
+async def language(conn: Connection, user_id: int) -> str | None:
+    """The person's language; None for nobody, and where it is not decided."""
+    found: str | None = await conn.fetchval(_LANGUAGE, user_id)
+    return found
 
 
 async def forget(conn: Connection, user_id: int) -> None:

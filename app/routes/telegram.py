@@ -67,8 +67,8 @@ class TelegramRoute(SimpleRequestHandler):
             return web.json_response({})
         person = getattr(update.event, "from_user", None)
         structlog.contextvars.bind_contextvars(update_id=update.update_id, user_id=person.id if person else None)
-        if update.pre_checkout_query is not None:
-            # Ten seconds, and the payment has failed: it waits for nothing else that the person does
+        if _is_of_money(update):
+            # Ten seconds, and the payment has failed; and what is paid is not refused, whatever else the person does
             async with self._turns.aside():
                 return await self._feed(update, arrived_at)
         context = {EVENT_CONTEXT_KEY: UserContextMiddleware.resolve_event_context(update)}
@@ -133,11 +133,16 @@ def _kind(update: Update) -> str:
     return word if word.removeprefix("/") in words.COMMANDS else "/other"
 
 
-def _may_be_refused(update: Update) -> bool:
-    """Whether the flood limit counts it: what people do, but not the word that they have paid."""
+def _is_of_money(update: Update) -> bool:
+    """A question before a charge, or the word that Stars were paid or given back: no conversation knows of them."""
     message = update.message
-    paid = message is not None and (message.successful_payment is not None or message.refunded_payment is not None)
-    return not paid and (message is not None or update.callback_query is not None)
+    told = message is not None and (message.successful_payment is not None or message.refunded_payment is not None)
+    return told or update.pre_checkout_query is not None
+
+
+def _may_be_refused(update: Update) -> bool:
+    """Whether the flood limit counts it: what people do."""
+    return update.message is not None or update.callback_query is not None
 
 
 def _slow_down(update: Update, verdict: Verdict) -> TelegramMethod[Any] | None:

@@ -23,9 +23,12 @@ async def handle(request: web.Request) -> web.Response:
     parsed = _parse(await request.app[keys.UNPROVEN].json_object(request))
     if parsed is None:
         return web.json_response({"ok": False, "error": "not a notification"}, status=400)
+    links = request.app[keys.PURCHASES].links
+    if links is None:
+        raise web.HTTPNotFound
     try:
         async with asyncio.timeout(_PATIENCE_S):
-            ours = await request.app[keys.PURCHASES].notified.of(parsed)
+            ours = await links.notified.of(parsed)
     except _LATER as error:
         log.warning("yookassa_webhook.not_verified", provider_id=parsed.charge_id, error=repr(error))
         return web.json_response({"ok": False}, status=503, headers={"Retry-After": "5"})

@@ -15,11 +15,12 @@ from app.words.legal import Legal
 from app.words.orders import Orders
 from app.words.purchases import Purchases
 from app.words.ru import Russian
+from app.words.stars import Stars
 
 type Language = Literal["ru", "en"]
 
 
-class Words(Chat, Card, Orders, Purchases, Legal, Alerts, Protocol):
+class Words(Chat, Card, Orders, Purchases, Stars, Legal, Alerts, Protocol):
     """All that the bot says, in one language."""
 
 

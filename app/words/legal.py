@@ -14,6 +14,8 @@ class Seller:
     """Where people write to, as they are to read it: a username, an address of e-mail, a link."""
     terms_url: str
     privacy_url: str
+    ways: tuple[str, ...] = ("yookassa",)
+    """How he is paid: yookassa, stars."""
 
 
 class Legal(Protocol):

@@ -17,8 +17,8 @@ class Purchases(Protocol):
     def pay_amount_button(self, kopecks: int) -> str:
         """The button to the page where this amount is paid."""
 
-    def plan(self, plan: str) -> str:
-        """A plan by its price and its credits: 200 ₽ — 10 credits."""
+    def plan(self, plan: str, currency: str = "RUB") -> str:
+        """A plan by its price and its credits: 200 ₽ — 10 credits, or ⭐ 185 — 10 credits (XTR)."""
 
     def pay(self, plan: str) -> str:
         """The message that holds the link."""
@@ -44,5 +44,5 @@ class Purchases(Protocol):
     def debt_taken(self, taken: int, left: int, balance: int) -> str:
         """Credits that came were taken for an earlier refund, which had found too few; it lacks `left` more."""
 
-    def status(self, balance: int, plan: str | None, until: date | None) -> str:
-        """The answer to /status; None twice where no subscription is active."""
+    def status(self, balance: int, plan: str | None, until: date | None, currency: str = "RUB") -> str:
+        """The answer to /status; None twice where no subscription is active. `currency`: what the plan was paid in."""

@@ -69,7 +69,7 @@ class Poll:
     async def look_up(self, user_id: int) -> str | None:
         """Asks at once how the person's newest purchase stands; its status, None where there is none."""
         async with connection(self._pool) as conn:
-            purchase = await payments.newest(conn, user_id)
+            purchase = await payments.newest(conn, user_id, self._gateway.name)
         if purchase is None:
             return None
         structlog.contextvars.bind_contextvars(payment_id=str(purchase.id))

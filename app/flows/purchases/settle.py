@@ -37,6 +37,10 @@ class Source(StrEnum):
     NOTIFICATION = "notification"
     POLL = "poll"
     RETURN = "return"
+    UPDATE = "update"
+    """An update of Telegram's tells of the charge."""
+    LIST = "list"
+    """Telegram's list of charges shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class _Refund:
 
 
 @dataclass(frozen=True, slots=True)
-class _Change:
+class Change:
     """What the gateway's word changed about a purchase; told once it is committed."""
 
     outcome: str | None = None
@@ -58,7 +62,7 @@ class _Change:
     refund: _Refund | None = None
 
 
-_NOTHING = _Change()
+NOTHING = Change()
 
 
 class Settlement:
@@ -75,7 +79,6 @@ class Settlement:
 
         `owed`: nobody waits for the link, so it goes to the person through the outbox.
         """
-        change = _NOTHING
         async with transaction(self._pool) as conn:
             purchase = await payments.by_id(conn, payment_id)
             if purchase is None:
@@ -85,49 +88,55 @@ class Settlement:
             if purchase is None or (charge.payment_id, charge.user_id) != (purchase.id, purchase.user_id):
                 log.warning("payment.foreign", payment_id=str(payment_id), provider_id=charge.id)
                 return
-            match charge.status:
-                case Status.PAID:
-                    change = await self._paid(conn, purchase, charge)
-                case Status.CANCELED:
-                    change = await self._canceled(conn, purchase, charge)
-                case Status.PENDING:
-                    change = await self._linked(conn, purchase, charge, owed)
-                case Status.ODD:
-                    log.warning("payment.odd_status", payment_id=str(payment_id))
-        self._tell(purchase, change, source)
+            change = await self.bring(conn, purchase, charge, owed=owed)
+        self.tell(purchase, change, source)
 
-    async def _linked(self, conn: Connection, purchase: Purchase, charge: Charge, owed: bool) -> _Change:
+    async def bring(self, conn: Connection, purchase: Purchase, charge: Charge, *, owed: bool = True) -> Change:
+        """What `settle` does, within the transaction of a caller who has locked the person and then read the row;
+        `tell` belongs after it."""
+        match charge.status:
+            case Status.PAID:
+                return await self._paid(conn, purchase, charge)
+            case Status.CANCELED:
+                return await self._canceled(conn, purchase, charge)
+            case Status.PENDING:
+                return await self._linked(conn, purchase, charge, owed)
+            case Status.ODD:
+                log.warning("payment.odd_status", payment_id=str(purchase.id))
+                return NOTHING
+
+    async def _linked(self, conn: Connection, purchase: Purchase, charge: Charge, owed: bool) -> Change:
         poll_after = self._settings.payment_poll_after_s
         if not await payments.link(conn, purchase.id, charge.id, charge.url, poll_after, charge.created_at):
-            return _NOTHING
+            return NOTHING
         if owed and charge.url:
             await outbox.put(conn, purchase.user_id, PaymentLink(str(purchase.id), purchase.plan, charge.url))
-        return _Change("linked")
+        return Change("linked")
 
-    async def _canceled(self, conn: Connection, purchase: Purchase, charge: Charge) -> _Change:
+    async def _canceled(self, conn: Connection, purchase: Purchase, charge: Charge) -> Change:
         reason = charge.cancel_reason or "unknown"
         if not await payments.cancel(conn, purchase.id, charge.id, reason):
-            return _NOTHING
+            return NOTHING
         await outbox.put(conn, purchase.user_id, PaymentCanceled(str(purchase.id), purchase.plan, reason))
-        return _Change("canceled", reason)
+        return Change("canceled", reason)
 
-    async def _paid(self, conn: Connection, purchase: Purchase, charge: Charge) -> _Change:
+    async def _paid(self, conn: Connection, purchase: Purchase, charge: Charge) -> Change:
         ref = str(purchase.id)
         if difference := _difference(purchase, charge):
             if not await payments.review(conn, purchase.id, charge.id, difference):
-                return _NOTHING
+                return NOTHING
             review = PaymentInReview(ref, ref, difference, charge.amount, charge.currency)
             await alerts.owe(conn, self._settings.admin_ids, review)
-            return _Change("review", difference)
+            return Change("review", difference)
         outcome = None
         if await payments.succeed(conn, purchase.id, charge.id):
             await self._succeeded(conn, purchase)
             outcome = "succeeded"
         elif purchase.status not in ("succeeded", "refunded"):
             await alerts.owe(conn, self._settings.admin_ids, PaymentLate(ref, ref, purchase.status))
-            return _Change("late", purchase.status)
+            return Change("late", purchase.status)
         refund = await self._refunded(conn, purchase, charge) if charge.refunded > purchase.refunded else None
-        return _Change(outcome, refund=refund)
+        return Change(outcome, refund=refund)
 
     async def _succeeded(self, conn: Connection, purchase: Purchase) -> None:
         ref = str(purchase.id)
@@ -155,7 +164,8 @@ class Settlement:
         await outbox.put(conn, purchase.user_id, PaymentRefunded(ref, taken, short, balance, full))
         return _Refund(refunded, taken, short, full)
 
-    def _tell(self, purchase: Purchase, change: _Change, source: Source) -> None:
+    def tell(self, purchase: Purchase, change: Change, source: Source) -> None:
+        """Logs and counts what was committed, and wakes the delivery of its messages."""
         payment_id, user_id = str(purchase.id), purchase.user_id
         match change.outcome:
             case "linked":

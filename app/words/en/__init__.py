@@ -6,7 +6,8 @@ from app.words.en.chat import EnglishChat
 from app.words.en.legal import EnglishLegal
 from app.words.en.orders import EnglishOrders
 from app.words.en.purchases import EnglishPurchases
+from app.words.en.stars import EnglishStars
 
 
-class English(EnglishChat, EnglishCard, EnglishOrders, EnglishPurchases, EnglishLegal, EnglishAlerts):
+class English(EnglishChat, EnglishCard, EnglishOrders, EnglishPurchases, EnglishStars, EnglishLegal, EnglishAlerts):
     """All words in English."""

@@ -3,7 +3,7 @@
 from html import escape
 
 from app.words.alerts import Alerts
-from app.words.en.numbers import roubles
+from app.words.en.numbers import money
 
 _DIFFERENCES = {"shop": "another shop", "test": "a test payment", "not_test": "not a test payment"}
 
@@ -30,7 +30,7 @@ class EnglishAlerts(Alerts):
         return self.alert(f"YooKassa answers {status} to creating a payment: check the keys and the receipt settings.")
 
     def alert_payment_in_review(self, payment: str, difference: str, kopecks: int, currency: str) -> str:
-        what = _DIFFERENCES.get(difference, f"amount {roubles(kopecks)} {currency}")
+        what = _DIFFERENCES.get(difference, f"amount {money(kopecks, currency)}")
         return self.alert(f"Payment {payment} was paid but differs: {what}. Nothing was credited.")
 
     def alert_payment_elsewhere(self, payment: str, shop: str) -> str:

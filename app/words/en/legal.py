@@ -2,8 +2,8 @@
 
 from html import escape
 
-from app.catalog import PLANS, PRICE, SUBSCRIPTION_DAYS
-from app.words.en.numbers import credits, roubles
+from app.catalog import PLANS, PRICE, SUBSCRIPTION_DAYS, Plan
+from app.words.en.numbers import credits, money
 from app.words.legal import Legal, Seller
 
 _MONEY_BACK = (
@@ -13,9 +13,17 @@ _MONEY_BACK = (
 )
 
 
+_PAYING = {
+    "yookassa": "By card or in YooKassa’s other ways, on its page: the bot never sees your card. The credits are there "
+    "once YooKassa confirms the payment.",
+    "stars": "With Telegram Stars, by an invoice in this chat: the credits are there at once.",
+}
+_YOOKASSA_SEES = "YooKassa the amount, the purpose and your number at Telegram; "
+
+
 class EnglishLegal(Legal):
     def terms(self, seller: Seller) -> str:
-        prices = "\n".join(f"• {roubles(plan.amount)} — {credits(plan.credits)}" for plan in PLANS.values())
+        prices = "\n".join(f"• {_price(plan, seller)} — {credits(plan.credits)}" for plan in PLANS.values())
         return "\n\n".join(
             (
                 f"<b>Terms</b>\n{_seller(seller)}",
@@ -25,8 +33,7 @@ class EnglishLegal(Legal):
                 "Credits do not expire.",
                 "<b>Orders.</b> The price is taken once, when you press “✅”. A program draws, so the result cannot be "
                 "foretold in every detail. If there is no picture, your credits are refunded by themselves.",
-                "<b>Paying.</b> By card or in YooKassa’s other ways, on its page: the bot never sees your card. "
-                "The credits are there once YooKassa confirms the payment.",
+                f"<b>Paying.</b> {' '.join(_PAYING[way] for way in seller.ways)}",
                 f"<b>Refunds.</b> {_MONEY_BACK} Whom to ask: /paysupport",
                 "<b>What to send.</b> Only what you have the right to use and what breaks no law.",
                 f"Your data: /privacy{_whole(seller.terms_url)}",
@@ -49,8 +56,7 @@ class EnglishLegal(Legal):
                 "begun and not ordered: 7 days. Movements and payments: as long as the books need them, for they prove "
                 "your balance.",
                 "<b>Who else sees it.</b> The drawing service gen-api.ru gets the description and the picture of an "
-                "order; YooKassa the amount, the purpose and your number at Telegram; Telegram all that is in this "
-                "chat.",
+                f"order; {_YOOKASSA_SEES if 'yookassa' in seller.ways else ''}Telegram all that is in this chat.",
                 "<b>How to delete it.</b> /forget wipes descriptions, file numbers and links at once; an order "
                 "still under way as soon as it is over. Balance, movements and payments stay. Delete the messages of "
                 "this chat in Telegram itself.",
@@ -72,6 +78,11 @@ class EnglishLegal(Legal):
             f"<b>Refunds.</b> {_MONEY_BACK}\n\n"
             "Telegram’s support cannot help with purchases in this bot. Terms: /terms"
         )
+
+
+def _price(plan: Plan, seller: Seller) -> str:
+    amounts = {"yookassa": money(plan.amount, "RUB"), "stars": money(plan.stars, "XTR")}
+    return " / ".join(amounts[way] for way in seller.ways)
 
 
 def _seller(seller: Seller) -> str:

@@ -5,7 +5,7 @@ from html import escape
 
 from app.catalog import PLANS, SUBSCRIPTION_DAYS
 from app.words.dates import day_text
-from app.words.en.numbers import credits, roubles
+from app.words.en.numbers import credits, money, roubles
 from app.words.purchases import Purchases
 
 _STATES = {
@@ -30,9 +30,9 @@ class EnglishPurchases(Purchases):
     def pay_amount_button(self, kopecks: int) -> str:
         return f"Pay {roubles(kopecks)}"
 
-    def plan(self, plan: str) -> str:
+    def plan(self, plan: str, currency: str = "RUB") -> str:
         found = PLANS.get(plan)
-        return f"{roubles(found.amount)} — {credits(found.credits)}" if found else escape(plan)
+        return f"{money(found.price(currency), currency)} — {credits(found.credits)}" if found else escape(plan)
 
     def pay(self, plan: str) -> str:
         return f"{self.plan(plan)}. Press “Pay” to open YooKassa’s page. The link lives for about an hour."
@@ -70,10 +70,10 @@ class EnglishPurchases(Purchases):
             f"You have {credits(balance)}.{more}"
         )
 
-    def status(self, balance: int, plan: str | None, until: date | None) -> str:
+    def status(self, balance: int, plan: str | None, until: date | None, currency: str = "RUB") -> str:
         lines = [f"You have {credits(balance)}."]
         if plan and until:
-            lines.append(f"Subscription: {self.plan(plan)}, runs until {day_text(until)}.")
+            lines.append(f"Subscription: {self.plan(plan, currency)}, runs until {day_text(until)}.")
         else:
             lines.append("There is no active subscription. To buy one: /buy_subscription")
         return "\n".join(lines)

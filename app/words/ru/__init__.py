@@ -6,7 +6,8 @@ from app.words.ru.chat import RussianChat
 from app.words.ru.legal import RussianLegal
 from app.words.ru.orders import RussianOrders
 from app.words.ru.purchases import RussianPurchases
+from app.words.ru.stars import RussianStars
 
 
-class Russian(RussianChat, RussianCard, RussianOrders, RussianPurchases, RussianLegal, RussianAlerts):
+class Russian(RussianChat, RussianCard, RussianOrders, RussianPurchases, RussianStars, RussianLegal, RussianAlerts):
     """All words in Russian."""

@@ -3,7 +3,7 @@
 from html import escape
 
 from app.words.alerts import Alerts
-from app.words.ru.numbers import plural, roubles
+from app.words.ru.numbers import money, plural
 
 _DIFFERENCES = {"shop": "другой магазин", "test": "тестовый платёж", "not_test": "не тестовый платёж"}
 
@@ -28,7 +28,7 @@ class RussianAlerts(Alerts):
         return self.alert(f"ЮKassa отвечает {status} на создание платежа: проверьте ключи и настройки чеков.")
 
     def alert_payment_in_review(self, payment: str, difference: str, kopecks: int, currency: str) -> str:
-        what = _DIFFERENCES.get(difference, f"сумма {roubles(kopecks)} {currency}")
+        what = _DIFFERENCES.get(difference, f"сумма {money(kopecks, currency)}")
         return self.alert(f"Платёж {payment} оплачен, но отличается: {what}. Ничего не начислено.")
 
     def alert_payment_elsewhere(self, payment: str, shop: str) -> str:

@@ -2,9 +2,9 @@
 
 from html import escape
 
-from app.catalog import PLANS, PRICE, SUBSCRIPTION_DAYS
+from app.catalog import PLANS, PRICE, SUBSCRIPTION_DAYS, Plan
 from app.words.legal import Legal, Seller
-from app.words.ru.numbers import credits, plural, roubles
+from app.words.ru.numbers import credits, money, plural
 
 _DAYS = ("день", "дня", "дней")
 
@@ -15,9 +15,17 @@ _MONEY_BACK = (
 )
 
 
+_PAYING = {
+    "yookassa": "Картой и другими способами ЮKassa, на её странице: данных вашей карты бот не видит. "
+    "Кредиты появляются, когда ЮKassa подтвердит платёж.",
+    "stars": "Звёздами Telegram, счётом в этом чате: кредиты появляются сразу.",
+}
+_YOOKASSA_SEES = "ЮKassa — сумму, назначение и ваш номер в Telegram; "
+
+
 class RussianLegal(Legal):
     def terms(self, seller: Seller) -> str:
-        prices = "\n".join(f"• {roubles(plan.amount)} — {credits(plan.credits)}" for plan in PLANS.values())
+        prices = "\n".join(f"• {_price(plan, seller)} — {credits(plan.credits)}" for plan in PLANS.values())
         days = f"{SUBSCRIPTION_DAYS} {plural(SUBSCRIPTION_DAYS, *_DAYS)}"
         return "\n\n".join(
             (
@@ -26,8 +34,7 @@ class RussianLegal(Legal):
                 f"\nКартинка стоит от {credits(PRICE)}, точная цена — на карточке до заказа. Кредиты не сгорают.",
                 "<b>Заказ.</b> Цена списывается один раз, когда вы нажимаете «✅». Рисует программа, поэтому результат "
                 "нельзя предсказать до мелочей. Если картинки не получилось, кредиты возвращаются на баланс сами.",
-                "<b>Оплата.</b> Картой и другими способами ЮKassa, на её странице: данных вашей карты бот не видит. "
-                "Кредиты появляются, когда ЮKassa подтвердит платёж.",
+                f"<b>Оплата.</b> {' '.join(_PAYING[way] for way in seller.ways)}",
                 f"<b>Возврат денег.</b> {_MONEY_BACK} Куда обратиться — /paysupport",
                 "<b>Что присылать.</b> Только то, на что у вас есть право и что не нарушает закон.",
                 f"Ваши данные — /privacy{_whole(seller.terms_url)}",
@@ -48,8 +55,8 @@ class RussianLegal(Legal):
                 f"<b>Сколько.</b> Описания, номера файлов и ссылки — {days} после окончания заказа. Начатый и не "
                 "сделанный заказ — 7 дней. Движения кредитов и платежи — сколько требует учёт: по ним проверяется "
                 "баланс.",
-                "<b>Кто ещё видит.</b> Сервис рисования gen-api.ru получает описание и картинку заказа; ЮKassa — "
-                "сумму, назначение и ваш номер в Telegram; Telegram — всё, что в этом чате.",
+                "<b>Кто ещё видит.</b> Сервис рисования gen-api.ru получает описание и картинку заказа; "
+                f"{_YOOKASSA_SEES if 'yookassa' in seller.ways else ''}Telegram — всё, что в этом чате.",
                 "<b>Как удалить.</b> /forget сразу стирает описания, номера файлов и ссылки; у заказа, который ещё "
                 "выполняется, — как только он закончится. Баланс, движения и платежи остаются. Сообщения этого чата "
                 "удаляются в самом Telegram.",
@@ -70,6 +77,11 @@ class RussianLegal(Legal):
             f"<b>Возврат денег.</b> {_MONEY_BACK}\n\n"
             "Поддержка Telegram с покупками в этом боте не поможет. Условия — /terms"
         )
+
+
+def _price(plan: Plan, seller: Seller) -> str:
+    amounts = {"yookassa": money(plan.amount, "RUB"), "stars": money(plan.stars, "XTR")}
+    return " / ".join(amounts[way] for way in seller.ways)
 
 
 def _seller(seller: Seller) -> str:

@@ -20,3 +20,10 @@ def roubles(kopecks: int) -> str:
     """An amount as people read it: kopecks only where there are any."""
     whole, rest = divmod(kopecks, 100)
     return f"{whole},{rest:02d} ₽" if rest else f"{whole} ₽"
+
+
+def money(amount: int, currency: str) -> str:
+    """An amount in minor units of a currency: kopecks for RUB, Stars for XTR; of any other with its name."""
+    if currency == "XTR":
+        return f"⭐ {amount}"
+    return roubles(amount) if currency == "RUB" else f"{amount / 100:.2f} {currency}"

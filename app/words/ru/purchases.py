@@ -6,7 +6,7 @@ from html import escape
 from app.catalog import PLANS, SUBSCRIPTION_DAYS
 from app.words.dates import day_text
 from app.words.purchases import Purchases
-from app.words.ru.numbers import credits, plural, roubles
+from app.words.ru.numbers import credits, money, plural, roubles
 
 _DAYS = f"{SUBSCRIPTION_DAYS} {plural(SUBSCRIPTION_DAYS, 'день', 'дня', 'дней')}"
 
@@ -32,9 +32,9 @@ class RussianPurchases(Purchases):
     def pay_amount_button(self, kopecks: int) -> str:
         return f"Оплатить {roubles(kopecks)}"
 
-    def plan(self, plan: str) -> str:
+    def plan(self, plan: str, currency: str = "RUB") -> str:
         found = PLANS.get(plan)
-        return f"{roubles(found.amount)} — {credits(found.credits)}" if found else escape(plan)
+        return f"{money(found.price(currency), currency)} — {credits(found.credits)}" if found else escape(plan)
 
     def pay(self, plan: str) -> str:
         return f"{self.plan(plan)}. Нажмите «Оплатить» — откроется страница ЮKassa. Ссылка живёт около часа."
@@ -72,10 +72,10 @@ class RussianPurchases(Purchases):
             f"На балансе {credits(balance)}.{more}"
         )
 
-    def status(self, balance: int, plan: str | None, until: date | None) -> str:
+    def status(self, balance: int, plan: str | None, until: date | None, currency: str = "RUB") -> str:
         lines = [f"На балансе {credits(balance)}."]
         if plan and until:
-            lines.append(f"Подписка: {self.plan(plan)}, действует по {day_text(until)}.")
+            lines.append(f"Подписка: {self.plan(plan, currency)}, действует по {day_text(until)}.")
         else:
             lines.append("Активной подписки нет. Купить — /buy_subscription")
         return "\n".join(lines)
