@@ -18,6 +18,9 @@ from app.settings import Settings, load_settings
 
 OPEN_FILES = 10_000
 
+MOST_HEADERS, LONGEST_HEADER = 64, 2048
+"""Headers of a request, and bytes of one: what the bot's callers and a proxy or two send is a tenth of it."""
+
 _M_MMAP_THRESHOLD = -3
 
 
@@ -45,6 +48,9 @@ async def _serve(settings: Settings) -> None:
         keepalive_timeout=UNUSED_S,
         # What has arrived of a body that nobody reads yet is kept, on each connection
         read_bufsize=2**16,
+        # So are headers until the last has come: aiohttp's own limits let 200 connections hold 380 MB of them
+        max_headers=MOST_HEADERS,
+        max_field_size=LONGEST_HEADER,
         # Nobody whom the bot serves compresses, and a broken stream is aiohttp's 500, or a wait without end.
         auto_decompress=False,
     )

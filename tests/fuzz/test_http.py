@@ -39,6 +39,20 @@ def test_memory_stays_bounded_under_bombs_and_large_bodies(bot: Target) -> None:
     assert bot.resident_mib() - before < 64
 
 
+def test_headers_without_an_end_are_kept_in_little_memory(bot: Target) -> None:
+    """200 connections that send as many headers as they are let, as long as they are let, and never the last."""
+    line = b"X-%d: " + b"a" * 2000 + b"\r\n"
+    headers = b"".join(line % number for number in range(120))
+    before = bot.resident_mib()
+    with ExitStack() as opened:
+        for _ in range(200):
+            connection = opened.enter_context(socket.create_connection(("127.0.0.1", bot.port), timeout=PATIENCE_S))
+            with suppress(ConnectionError):
+                connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: bot\r\n" + headers)
+        assert bot.post(GEN_API, b'{"request_id": 5}').status == 200
+        assert bot.resident_mib() - before < 64
+
+
 def test_a_body_that_drips_is_given_up_and_holds_nobody_else_up(bot: Target) -> None:
     """A byte every half second: answered with 408 within seconds, other requests at once."""
     with ExitStack() as opened:
