@@ -11,27 +11,30 @@ RETURNING id;
 -- $3, written to just now, none behind the priority $7, and none of a kind that is not among $4: a newer version may have
 -- put it. Passes over those that another worker is taking. Counts as many failures ($6) as a kill is worth; whoever lives
 -- puts that right. The language is that of this moment.
+WITH RECURSIVE next AS (
+    -- One chat after another, each time past those found: however much is owed to some chats, the others are reached.
+    -- Twice as many as are asked for, as another worker may be taking some
+    SELECT NULL::bigint AS id, $3::bigint[] AS chats, 0 AS place
+    UNION ALL
+    SELECT one.id, one.chat_id || next.chats, next.place + 1
+    FROM next CROSS JOIN LATERAL (
+        SELECT id, chat_id FROM outbox
+        WHERE status = 'pending' AND due_at <= now() AND due_at < 'infinity'
+          AND priority <= $7 AND kind = ANY ($4::text[]) AND (failures > 0) = ANY ($5::boolean[])
+          AND chat_id <> ALL (next.chats)
+          AND NOT EXISTS (SELECT FROM chat_pauses WHERE chat_id = outbox.chat_id AND until > now())
+        ORDER BY priority, failures > 0, due_at, id
+        LIMIT 1
+    ) AS one
+    WHERE next.place < 2 * $1
+)
 UPDATE outbox
 SET attempt = attempt + 1, failures = failures + $6, due_at = now() + make_interval(secs => $2)
 WHERE id IN (
     SELECT id FROM outbox
     WHERE status = 'pending' AND due_at <= now()
       AND NOT EXISTS (SELECT FROM pauses WHERE service = 'telegram' AND until > now())
-      AND id IN (
-        SELECT id FROM (
-            SELECT id, row_number() OVER (PARTITION BY chat_id ORDER BY priority, failures > 0, due_at, id) AS place
-            FROM (
-                SELECT id, chat_id, priority, failures, due_at FROM outbox
-                WHERE status = 'pending' AND due_at <= now() AND due_at < 'infinity'
-                  AND priority <= $7 AND kind = ANY ($4::text[]) AND (failures > 0) = ANY ($5::boolean[])
-                  AND chat_id <> ALL ($3::bigint[])
-                  AND NOT EXISTS (SELECT FROM chat_pauses WHERE chat_id = outbox.chat_id AND until > now())
-                ORDER BY priority, failures > 0, due_at
-                LIMIT 500
-            ) AS due
-        ) AS placed
-        WHERE place = 1
-      )
+      AND id IN (SELECT id FROM next)
     ORDER BY priority, failures > 0, due_at
     LIMIT $1
     FOR UPDATE SKIP LOCKED
@@ -42,9 +45,12 @@ RETURNING id, chat_id, kind, ref, payload, attempt, failures - $6 AS failures, s
 -- name: pause
 -- One chat is written to no more for some seconds, by any replica; a longer pause stays. Where two other chats were told to
 -- wait within seconds, it is the bot that Telegram means: nothing is claimed then, for a minute at most (a row comes back).
+-- A chat shows that once in ten minutes: three people who flood theirs without end do not pause the bot without end.
 WITH chat AS (
     INSERT INTO chat_pauses (chat_id, until) VALUES ($1, now() + make_interval(secs => LEAST($2, 1e9)))
-    ON CONFLICT (chat_id) DO UPDATE SET until = GREATEST(chat_pauses.until, EXCLUDED.until), told_at = now()
+    ON CONFLICT (chat_id) DO UPDATE
+    SET until = GREATEST(chat_pauses.until, EXCLUDED.until),
+        told_at = CASE WHEN chat_pauses.told_at < now() - interval '10 minutes' THEN now() ELSE chat_pauses.told_at END
 )
 INSERT INTO pauses (service, until)
 SELECT 'telegram', now() + make_interval(secs => LEAST($2, 60))

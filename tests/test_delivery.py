@@ -114,6 +114,30 @@ async def test_several_chats_429_within_seconds_pause_the_bot_for_a_minute_at_mo
     assert await db.fetchval("SELECT max(until) > now() + interval '9 hours' FROM chat_pauses")
 
 
+async def test_chats_that_are_told_to_wait_for_ever_do_not_pause_the_bot_for_ever(
+    db: "asyncpg.Connection[asyncpg.Record]",
+) -> None:
+    """Three people flood their chats: the bot pauses once, and not again until ten minutes later."""
+    assert [await outbox.pause(db, chat_id, 60) for chat_id in (1, 2, 3)] == [False, False, True]
+    await db.execute("UPDATE chat_pauses SET told_at = told_at - interval '1 minute', until = now()")
+    assert [await outbox.pause(db, chat_id, 60) for chat_id in (1, 2, 3)] == [False] * 3
+    assert await db.fetchval("SELECT min(until) > now() + interval '50 seconds' FROM chat_pauses")
+    await db.execute("UPDATE chat_pauses SET told_at = told_at - interval '10 minutes', until = now()")
+    assert [await outbox.pause(db, chat_id, 60) for chat_id in (1, 2, 3)] == [False, False, True]
+
+
+async def test_however_much_is_owed_to_some_chats_the_others_are_reached(
+    db: "asyncpg.Connection[asyncpg.Record]",
+) -> None:
+    """Three chats with 700 messages each that waited longer, and one with a single one: a claim brings one of each."""
+    await db.execute(
+        "INSERT INTO outbox (chat_id, kind, ref, payload, due_at) SELECT chat, 'alert', chat || ':' || number, '{}', "
+        "now() - interval '1 hour' FROM generate_series(1, 3) AS chat, generate_series(1, 700) AS number"
+    )
+    await outbox.put(db, 9, PaymentCanceled("1", "p200", "x"))
+    assert sorted(message.chat_id for message in await outbox.claim(db, 8, 60, [], KINDS)) == [1, 2, 3, 9]
+
+
 async def test_results_go_first_after_a_pause_of_the_bot(bot: World) -> None:
     """What a person paid for before what operators are told, however long that has waited."""
     await bot.db.execute("INSERT INTO pauses (service, until) VALUES ('telegram', now() + interval '1 second')")
