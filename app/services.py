@@ -110,7 +110,7 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
     ordering = Ordering(pool, settings, metrics, order_queued.set)
     settling = Settling(pool, settings, metrics, gen_api, message_owed)
     sources = Sources(pool, bot, pictures, metrics)
-    submitting = Submitting(pool, settings, metrics, gen_api, sources, settling)
+    submitting = Submitting(pool, settings, metrics, gen_api, sources, settling, order_queued.set)
     purchases = Purchases(pool, desk, settings, metrics, kassa, Stars(bot), message_owed)
     if purchases.links is not None:
         stack.push_async_callback(purchases.links.notified.close)

@@ -20,7 +20,7 @@ SELECT count(*) FROM (SELECT FROM generations WHERE status = 'queued' LIMIT $1) 
 
 -- name: claim_queued
 -- Leases queued orders of the models $3 to a submitter; passes over those another one is taking, and those that it is too
--- late for.
+-- late for. Of one person there are $5 at most, with those that the submitter has already ($4: whose they are).
 UPDATE generations
 SET attempt = attempt + 1,
     due_at = CASE WHEN due_at IS NOT NULL THEN now() + make_interval(secs => $2) END,
@@ -28,7 +28,16 @@ SET attempt = attempt + 1,
 WHERE id IN (
     SELECT id FROM generations
     WHERE status = 'queued' AND LEAST(claimable_at, due_at) <= now() AND LEAST(submit_by, deadline_at) > now()
-      AND model = ANY ($3::text[])
+      AND id IN (
+        SELECT id FROM (
+            SELECT id, (SELECT count(*) FROM unnest($4::bigint[]) AS busy WHERE busy = user_id)
+                       + row_number() OVER (PARTITION BY user_id ORDER BY LEAST(claimable_at, due_at)) AS place
+            FROM generations
+            WHERE status = 'queued' AND LEAST(claimable_at, due_at) <= now() AND LEAST(submit_by, deadline_at) > now()
+              AND model = ANY ($3::text[])
+        ) AS due
+        WHERE place <= $5
+      )
     ORDER BY LEAST(claimable_at, due_at)
     LIMIT $1
     FOR UPDATE SKIP LOCKED
@@ -80,10 +89,12 @@ SELECT id FROM generations WHERE request_id = $1;
 SELECT user_id, request_id, status, attempt FROM generations WHERE id = $1;
 
 -- name: hint
--- An unproven callback brings the next question forward, to ten seconds after the last one at the earliest.
+-- An unproven callback brings the next question forward, to ten seconds after the last one at the earliest. Writes nothing
+-- where it is no later than that already: whoever knows a number may send any number of them.
 UPDATE generations
 SET poll_at = LEAST(poll_at, GREATEST(now(), polled_at + interval '10 seconds'))
-WHERE request_id = $1 AND status = 'processing';
+WHERE request_id = $1 AND status = 'processing'
+  AND poll_at > GREATEST(now(), COALESCE(polled_at + interval '10 seconds', now()));
 
 -- name: claim_polls
 -- Takes the orders whose turn it is to be asked about, and sets the next turn, ever later; a deadline is a turn as well.

@@ -1,5 +1,6 @@
 """From the queue to gen-api: not in the last seconds, not before it is ready, and nothing that is not understood."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -252,3 +253,19 @@ async def test_the_median_reads_the_last_pictures_alone(pool: "asyncpg.Pool[asyn
     assert "generations_drawn" in plan
     assert "Seq Scan" not in plan
     assert "Sort Key: generations.ready_at" not in plan
+
+
+async def test_one_persons_orders_leave_slots_to_others(bot: World) -> None:
+    """Of five orders whose pictures do not come two are begun; another's is begun at once; all are drawn then."""
+    loud, quiet = bot.person(1), bot.person(2)
+    release = asyncio.Event()
+    bot.telegram.fault("file", times=3, before=release.wait)
+    for _ in range(5):
+        await bot.order(loud)
+    await bot.order(quiet)
+    begun = "SELECT count(*) FROM generations WHERE user_id = $1 AND attempt > 0"
+    await bot.until(f"SELECT ({begun}) = 1", quiet.id)
+    await bot.telegram.wait_for(lambda: len(bot.telegram.called("file")) == 3)
+    assert await bot.value(begun, loud.id) == 2
+    release.set()
+    await bot.until("SELECT count(*) = 6 FROM generations WHERE status = 'delivered'")

@@ -1,6 +1,6 @@
 """Orders, from the card to the picture."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
@@ -132,9 +132,20 @@ async def waiting(conn: Connection, at_most: int) -> int:
     return count
 
 
-async def claim_queued(conn: Connection, limit: int, lease_s: float, models: Sequence[str]) -> list[Submission]:
-    """Leases up to `limit` queued orders of these models for `lease_s` seconds."""
-    return [Submission(**row) for row in await conn.fetch(_CLAIM_QUEUED, limit, lease_s, models)]
+async def claim_queued(
+    conn: Connection,
+    limit: int,
+    lease_s: float,
+    models: Sequence[str],
+    busy: Collection[int] = (),
+    of_each: int | None = None,
+) -> list[Submission]:
+    """Leases up to `limit` queued orders of these models for `lease_s` seconds.
+
+    `of_each` person no more than so many, with those whose person is among `busy`, once for each.
+    """
+    rows = await conn.fetch(_CLAIM_QUEUED, limit, lease_s, models, list(busy), of_each or limit)
+    return [Submission(**row) for row in rows]
 
 
 async def start_submitting(conn: Connection, claimed: Submission) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -32,6 +33,10 @@ LEASE_S = 30.0
 SOURCE_PATIENCE_S = 25.0
 """Pictures that take longer to fetch are tried again later, before somebody else may claim the order."""
 
+OF_EACH = 2
+"""So many orders of one person are submitted at once, of eight: for pictures that take long to read, or are large, it
+is their sender who waits."""
+
 _PAUSES_S = (1, 2, 4, 8)
 
 
@@ -39,7 +44,14 @@ class Submitting:
     """Submits queued orders."""
 
     def __init__(
-        self, pool: Pool, settings: Settings, metrics: Metrics, gen_api: GenApi, sources: Sources, settling: Settling
+        self,
+        pool: Pool,
+        settings: Settings,
+        metrics: Metrics,
+        gen_api: GenApi,
+        sources: Sources,
+        settling: Settling,
+        wake: Callable[[], None],
     ) -> None:
         self._pool = pool
         self._settings = settings
@@ -47,15 +59,30 @@ class Submitting:
         self._gen_api = gen_api
         self._sources = sources
         self._settling = settling
+        self._wake = wake
+        self._busy: Counter[int] = Counter()
 
     async def claim(self, limit: int) -> Sequence[Submission]:
         """Leases queued orders of the models that this version knows; others wait for one that does."""
         async with connection(self._pool) as conn:
-            return await generations.claim_queued(conn, limit, LEASE_S, list(MODELS))
+            busy = list(self._busy.elements())
+            claimed = await generations.claim_queued(conn, limit, LEASE_S, list(MODELS), busy, OF_EACH)
+        self._busy.update(one.user_id for one in claimed)
+        return claimed
 
     async def submit(self, claimed: Submission) -> None:
         """Fetches the person's pictures and builds the request, then orders."""
         structlog.contextvars.bind_contextvars(generation_id=str(claimed.id), user_id=claimed.user_id)
+        try:
+            await self._submit(claimed)
+        finally:
+            self._busy[claimed.user_id] -= 1
+            if not self._busy[claimed.user_id]:
+                del self._busy[claimed.user_id]
+            # The person's next order may have waited for this one alone
+            self._wake()
+
+    async def _submit(self, claimed: Submission) -> None:
         async with AsyncExitStack() as held:
             try:
                 pictures = await self._fetch(claimed, held)
