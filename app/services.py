@@ -29,6 +29,7 @@ from app.flows.orders.place import Ordering
 from app.flows.orders.settle import Settling
 from app.flows.orders.sources import Sources
 from app.flows.orders.submit import Submitting
+from app.flows.orders.waiting import Waiting
 from app.flows.purchases import Purchases
 from app.gateways.stars import Stars
 from app.gateways.yookassa import YooKassa
@@ -114,7 +115,8 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
     purchases = Purchases(pool, desk, settings, metrics, kassa, Stars(bot), message_owed)
     if purchases.links is not None:
         stack.push_async_callback(purchases.links.notified.close)
-    cards = Cards(pool, bot)
+    waiting = Waiting(pool)
+    cards = Cards(pool, bot, waiting)
     picture_letters = PictureLetters(pool, metrics, bot, results, pictures, gen_api, settling, cards)
     delivery = lanes(pool, TextLetters(pool, settings, bot), picture_letters, message_owed)
 
@@ -124,6 +126,7 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
         pool=pool,
         ordering=ordering,
         purchases=purchases,
+        waiting=waiting,
         cards=cards,
         metrics=metrics,
         words=words.of(None),
@@ -149,6 +152,7 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
             Worker(lane.kind.name, lane.claim, lane.deliver, lane.kind.slots, tick, owed_to[lane.kind.name])
             for lane in delivery
         ),
+        Worker("cards", cards.claim, cards.tell, 4, tick),
         *_payment_workers(purchases, tick),
     )
     for worker in workers:

@@ -4,13 +4,16 @@ SELECT id, status FROM generations WHERE order_key = $1 AND user_id = $2;
 
 -- name: insert
 -- Writes a queued order; refuses (no row) a second one from the same card. The version before reads source_file_id, and
--- claims what is claimable: a hidden order is so in due_at instead.
+-- claims what is claimable: a hidden order is so in due_at instead. Whoever writes it tells of it at once: has the lease of
+-- the message's first edit, that says $15 as the place in the queue, and is looked at again after $16 seconds.
 INSERT INTO generations
     (user_id, order_key, model, size, price, prompt, sources, source_file_id, card_message_id, deadline_at, submit_by,
-     quality, style, request, due_at, claimable_at)
+     quality, style, request, due_at, claimable_at, told, told_place, tell_at, tell_until)
 VALUES ($1, $2, $3, $4, $5, $6, $7, ($7::text[])[1], $8, now() + make_interval(secs => $9),
         now() + make_interval(secs => $10), $11, $12, $13,
-        CASE WHEN $14 THEN now() END, CASE WHEN $14 THEN 'infinity' ELSE now() END)
+        CASE WHEN $14 THEN now() END, CASE WHEN $14 THEN 'infinity' ELSE now() END,
+        num_nonnulls($8::bigint), $15, CASE WHEN $8 IS NOT NULL THEN now() + make_interval(secs => $16) END,
+        CASE WHEN $8 IS NOT NULL THEN now() + interval '20 seconds' END)
 ON CONFLICT (order_key) DO NOTHING
 RETURNING id;
 
@@ -47,8 +50,9 @@ RETURNING id, user_id, attempt, model, size, quality, style, prompt,
 
 -- name: start_submitting
 -- From here on the order may be known to gen-api; refuses (no row) a worker that has lost its lease, and an order that no
--- picture could come in time for.
-UPDATE generations SET status = 'submitting', submitted_at = now()
+-- picture could come in time for. Where its person was told a place in the queue, they are to be told that it has come.
+UPDATE generations SET status = 'submitting', submitted_at = now(),
+    tell_at = CASE WHEN told_place IS NULL THEN tell_at ELSE LEAST(tell_at, now() + interval '3 seconds') END
 WHERE id = $1 AND status = 'queued' AND attempt = $2 AND LEAST(submit_by, deadline_at) > now()
 RETURNING id;
 
@@ -167,11 +171,13 @@ WHERE id = $1 AND status = 'ready' AND NOT result_refreshed
 RETURNING id;
 
 -- name: delivered
--- The picture has reached the person; refuses (no row) what is final.
-UPDATE generations SET status = 'delivered', result_file_id = $2, finished_at = now()
+-- The picture has reached the person; refuses (no row) what is final. `being_told`: somebody is just telling of it, and will
+-- have to say that as well; they are looked after, should they die.
+UPDATE generations SET status = 'delivered', result_file_id = $2, finished_at = now(),
+    tell_at = CASE WHEN told > 1 AND tell_until > now() THEN tell_until END
 WHERE id = $1 AND status = 'ready'
 RETURNING extract(epoch FROM now() - created_at)::float8 AS since_order_s,
-          extract(epoch FROM now() - ready_at)::float8 AS since_ready_s;
+          extract(epoch FROM now() - ready_at)::float8 AS since_ready_s, tell_at IS NOT NULL AS being_told;
 
 -- name: source
 -- The $2th source of an order that gen-api may still fetch it for.

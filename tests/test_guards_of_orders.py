@@ -1,7 +1,8 @@
 """Each statement about orders changes those that its guard lets through and no other: tried on every state at once."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -282,14 +283,123 @@ async def test_what_is_ahead_was_queued_before_and_is_queued_still(orders: Rows)
     await orders.add("mine", created_at=ago("10 minutes"))
     await orders.add("behind", created_at=ago("5 minutes"))
     await orders.add("drawn", status="submitting", submitted_at=ago("3 seconds"), created_at=ago("1 minute"))
-    found = {name: await waits.stands(orders.conn, orders.ids[name]) for name in ("mine", "behind", "drawn")}
-    assert {name: each and (each.ahead, each.since_s) for name, each in found.items()} == {
+    for name in ("mine", "behind", "drawn"):
+        await orders.conn.execute(
+            "UPDATE generations SET tell_at = now(), card_message_id = 7 WHERE id = $1", orders.ids[name]
+        )
+    names = {order: name for name, order in orders.ids.items()}
+    found = {names[wait.id]: wait for wait in await waits.claim(orders.conn, 9, 20)}
+    assert {name: (each.ahead, each.since_s) for name, each in found.items()} == {
         "mine": (2, 600),
         "behind": (3, 300),
         "drawn": (0, 3),
     }
     assert await generations.waiting(orders.conn, 99) == 4
     assert await generations.waiting(orders.conn, 3) == 3
+
+
+async def told(orders: Rows) -> dict[str, waits.Wait]:
+    """The orders, each claimed by whoever tells of it."""
+    await orders.conn.execute("UPDATE generations SET tell_at = now(), card_message_id = 7, told = 1")
+    names = {order: name for name, order in orders.ids.items()}
+    return {names[wait.id]: wait for wait in await waits.claim(orders.conn, 99, 20)}
+
+
+async def test_an_order_is_told_of_when_it_is_due_by_one_at_a_time_and_not_while_telegram_says_to_wait(
+    orders: Rows,
+) -> None:
+    due_or_not: dict[str, dict[str, Any]] = {
+        "due": {"tell_at": NOW},
+        "due, after a lease": {"tell_at": ago("1 hour"), "tell_until": NOW},
+        "leased": {"tell_at": NOW, "tell_until": ahead("1 second")},
+        "not due": {"tell_at": ahead("1 second")},
+        "in a chat that rests": {"tell_at": NOW, "user_id": 2},
+    }
+    for name, columns in due_or_not.items():
+        await orders.add(name, card_message_id=7, **columns)
+    await orders.conn.execute("INSERT INTO chat_pauses VALUES (2, now() + interval '1 second'), (1, now())")
+    due = {"due", "due, after a lease"}
+    assert await orders.changes(lambda: waits.claim(orders.conn, 99, 20)) == due
+    assert await orders.changes(lambda: waits.claim(orders.conn, 1, 20)) == {"due, after a lease"}
+    await orders.conn.execute("INSERT INTO pauses VALUES ('telegram', now() + interval '1 second')")
+    assert await orders.changes(lambda: waits.claim(orders.conn, 99, 20)) == set()
+    await orders.conn.execute("UPDATE pauses SET until = now()")
+    await orders.conn.execute("INSERT INTO pauses VALUES ('another', now() + interval '1 second')")
+    assert await orders.changes(lambda: waits.claim(orders.conn, 99, 20)) == due
+
+
+async def test_an_edit_is_begun_by_its_lease_in_the_state_that_it_is_about(orders: Rows) -> None:
+    """So is what is put off; a lease that is over may put off, and may not begin."""
+    claimed = await told(orders)
+    conn = orders.conn
+    assert await waits.begin(conn, claimed["queued"], 4, 30.0) == 2
+    assert await orders.of("queued", "told, told_place, tell_at - now()") == (2, 4, 30)
+    assert await waits.begin(conn, claimed["queued"], 4, 30.0) is None
+    assert not await waits.postpone(conn, claimed["queued"], 30.0)
+    await conn.execute("UPDATE generations SET status = 'submitting' WHERE id = $1", orders.ids["fresh"])
+    assert await waits.begin(conn, claimed["fresh"], None, None) is None
+    assert not await waits.postpone(conn, claimed["fresh"], None)
+    assert await waits.postpone(conn, claimed["processing"], None)
+    assert await orders.of("processing", "told, tell_at, tell_until") == (1, None, None)
+    await conn.execute("UPDATE generations SET tell_until = now() WHERE id = $1", orders.ids["submitting"])
+    assert await waits.begin(conn, claimed["submitting"], None, None) is None
+
+
+async def test_whoever_ends_an_edit_hears_how_the_order_stands_and_nobody_else_ends_it(orders: Rows) -> None:
+    await told(orders)
+    stands = {name: await waits.finish(orders.conn, order, 1) for name, order in orders.ids.items()}
+    assert stands == {name: "queued" if name == "fresh" else name for name in orders.ids}
+    assert await orders.of("delivered", "tell_at, tell_until") == (None, None)
+    assert await orders.of("queued", "tell_at = now() AND tell_until IS NULL")
+    assert await orders.let_through(lambda row: waits.finish(orders.conn, row, 2)) == set()
+
+
+async def test_what_rests_is_looked_at_later_or_never(orders: Rows) -> None:
+    await told(orders)
+    await waits.rest(orders.conn, orders.ids["queued"], 60)
+    assert await orders.of("queued", "tell_at - now()") == 60
+    await waits.rest(orders.conn, orders.ids["queued"], 30)
+    assert await orders.of("queued", "tell_at - now()") == 60
+    await waits.rest(orders.conn, orders.ids["queued"], None)
+    assert await orders.of("queued", "tell_at IS NULL")
+
+
+async def test_only_what_has_failed_under_a_message_is_to_say_so(orders: Rows) -> None:
+    await orders.add("failed under a card", status="failed", failure="deadline", finished_at=NOW, card_message_id=7)
+    failed = await orders.changes(lambda: _all(orders, waits.failed))
+    assert failed == {"failed under a card"}
+
+
+async def _all(orders: Rows, statement: Callable[..., Awaitable[object]]) -> None:
+    for order in orders.ids.values():
+        await statement(orders.conn, order)
+
+
+async def test_delivery_leaves_the_last_word_to_an_edit_under_way_that_is_not_the_first(orders: Rows) -> None:
+    """Its maker is looked after; in any other case nothing is looked at any more."""
+    for name, number, until in (("first", 1, "1 s"), ("later", 2, "1 s"), ("over", 2, "0 s")):
+        leased = {"told": number, "tell_until": ahead(until), "tell_at": ahead("1 hour")}
+        await orders.add(name, status="ready", result_url="u", ready_at=NOW, card_message_id=7, **leased)
+    found = {
+        name: await generations.delivered(orders.conn, orders.ids[name], None) for name in ("first", "later", "over")
+    }
+    assert [name for name, each in found.items() if each and each.being_told] == ["later"]
+    assert await orders.of("later", "tell_at = tell_until")
+    assert await orders.of("first", "tell_at IS NULL")
+
+
+async def test_a_place_in_the_queue_that_was_told_is_told_to_have_come(orders: Rows) -> None:
+    hour = ahead("1 hour")
+    await orders.add("told a place", told_place=3, tell_at=hour)
+    await orders.add("told a place, looked at no more", told_place=3)
+    await orders.add("told a place, due", told_place=3, tell_at=ahead("1 second"))
+    await orders.add("told that it is drawn", tell_at=hour)
+    for name in orders.ids:
+        await generations.start_submitting(orders.conn, lease(orders.ids[name]))
+    assert await orders.of("told a place", "tell_at - now()") == 3
+    assert await orders.of("told a place, looked at no more", "tell_at - now()") == 3
+    assert await orders.of("told a place, due", "tell_at - now()") == 1
+    assert await orders.of("told that it is drawn", "tell_at - now()") == 3600
 
 
 async def test_a_median_is_that_of_the_last_pictures_of_a_model_and_quality(orders: Rows) -> None:

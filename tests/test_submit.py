@@ -11,7 +11,6 @@ import pytest
 
 from app.catalog import MODELS
 from app.clients.genapi import parse_outcome
-from app.flows.orders.waiting import Expectation, Waiting
 from app.repo import credits, generations, users
 from app.repo.credits import Reason
 from app.repo.generations import NewOrder
@@ -204,38 +203,6 @@ async def test_an_order_of_the_version_before_is_built_as_that_one_did(bot: Worl
     await bot.shown(person)
     fields = bot.gen_api.orders[min(bot.gen_api.orders)].fields
     assert (fields["quality"], fields["size"], fields["n"]) == ("low", "1024x1024", "1")
-
-
-async def test_a_person_who_waits_is_told_the_place_and_what_such_pictures_take(
-    pool: "asyncpg.Pool[asyncpg.Record]",
-) -> None:
-    """The median of the last ones of that model and quality; None where there was none, or nothing is waited for."""
-    for key in ("first", "second", "third"):
-        await queue(pool, key)
-    async with pool.acquire() as conn:
-        ids = [row["id"] for row in await conn.fetch("SELECT id FROM generations ORDER BY created_at")]
-    expected = await Waiting(pool).expect(ids[2])
-    assert expected is not None
-    assert (expected.place, expected.usual_s) == (3, None)
-    assert expected.left_s == pytest.approx(900, abs=60)
-    async with pool.acquire() as conn:
-        for seconds in (10, 20, 90):
-            await conn.execute(
-                _DELIVERED + "VALUES (1, $1, 'delivered', 'gpt-image-1', 'low', '512x512', 2, '', '{}', 'https://x', "
-                "now() - make_interval(secs => $2), now(), now(), now())",
-                f"drawn in {seconds}",
-                float(seconds),
-            )
-        [claimed] = await generations.claim_queued(conn, 1, 60, list(MODELS))
-        await generations.start_submitting(conn, claimed)
-        delivered = await conn.fetchval("SELECT id FROM generations WHERE status = 'delivered' LIMIT 1")
-    waiting = Waiting(pool)
-    assert await waiting.expect(delivered) is None
-    drawing, queued = await waiting.expect(claimed.id), await waiting.expect(ids[2])
-    assert isinstance(drawing, Expectation)
-    assert isinstance(queued, Expectation)
-    assert (drawing.place, queued.place) == (None, 2)
-    assert drawing.usual_s == queued.usual_s == pytest.approx(20)
 
 
 async def test_the_median_reads_the_last_pictures_alone(pool: "asyncpg.Pool[asyncpg.Record]") -> None:

@@ -131,7 +131,15 @@ def _anything(said: Words, name: str) -> str:
     sentence = getattr(said, name)
     if not callable(sentence):
         return str(sentence)
-    values = {int: 2, int | None: 2, str: "a cat", bool: True, Sequence[str]: ("a cat",)}
+    values = {
+        int: 2,
+        int | None: 2,
+        float: 90.0,
+        float | None: 90.0,
+        str: "a cat",
+        bool: True,
+        Sequence[str]: ("a cat",),
+    }
     return str(
         sentence(*(values[parameter.annotation] for parameter in inspect.signature(sentence).parameters.values()))
     )
@@ -149,7 +157,7 @@ def test_both_languages_know_the_same_failures() -> None:
     [
         lambda said, text: said.card(text, 1, 1, "GPT", None, "512x512", None, 2),
         lambda said, text: said.card("a cat", 1, 1, text, None, "512x512", None, 2),
-        lambda said, text: said.ordered(text, "512x512", 2, 8),
+        lambda said, text: said.ordered("", text, "512x512", 2, 8),
         lambda said, text: said.plan(text),
         lambda said, text: said.payment_link(text),
         lambda said, text: said.status(1, text, date(2026, 12, 26)),

@@ -14,7 +14,9 @@ from aiogram.types import CallbackQuery, InlineKeyboardMarkup
 from app import keyboards
 from app.catalog import MODELS, PRICE
 from app.conversation import Conversation, Draft
+from app.flows.cards import Cards
 from app.flows.orders.place import Card, Ordering, Placed
+from app.flows.orders.waiting import Waiting, first_text
 from app.handlers import face
 from app.handlers.filters import CurrentCard, Pressed
 from app.keyboards import CARD_ACTS, CardPress
@@ -101,6 +103,8 @@ async def order(
     draft: Draft,
     conversation: Conversation,
     ordering: Ordering,
+    waiting: Waiting,
+    cards: Cards,
     bot: Bot,
     words: Words,
 ) -> AnswerCallbackQuery:
@@ -116,13 +120,17 @@ async def order(
         draft.style,
         _price_shown(press),
     )
-    placement = await ordering.place(query.from_user.id, card)
+    usual_s = await waiting.usual_s(card.model, card.quality)
+    placement = await ordering.place(query.from_user.id, card, usual_s)
     match placement.outcome:
         case Placed.ORDERED | Placed.ALREADY:
             await conversation.leave()
             if placement.outcome is Placed.ALREADY:
                 return query.answer(words.card_used)
-            await _edit(bot, query, words.ordered(card.prompt, card.size, placement.price, placement.balance), None)
+            if placement.generation_id and card.message_id:
+                stands = first_text(words, placement.ahead, usual_s)
+                text = words.ordered(stands, card.prompt, card.size, placement.price, placement.balance)
+                await cards.waiting(words, query.from_user.id, card.message_id, placement.generation_id, text)
             return query.answer(words.order_accepted)
         case Placed.TOO_FEW:
             text = words.too_few(placement.balance, placement.price)

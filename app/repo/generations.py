@@ -53,7 +53,8 @@ class NewOrder:
     """What a person ordered with a card: `price` in credits, `sources` as file ids, `request` as JSON.
 
     `deadline_s` and `submit_by_s` are seconds from now. `hidden`: the version before could not build its request, and
-    must not claim it.
+    must not claim it. `told_place`: the place in the queue that the person is just told; `look_s`: when to look whether
+    there is something new to be told.
     """
 
     user_id: int
@@ -70,6 +71,8 @@ class NewOrder:
     style: str | None
     request: str
     hidden: bool
+    told_place: int | None = None
+    look_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +95,14 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """How many seconds an order took that has just been delivered."""
+    """How many seconds an order took that has just been delivered.
+
+    `being_told`: its message is just being edited, by somebody who will look at the order once more.
+    """
 
     since_order_s: float
     since_ready_s: float
+    being_told: bool
 
 
 async def find_order(conn: Connection, order_key: str, user_id: int) -> Order | None:
@@ -122,6 +129,8 @@ async def insert(conn: Connection, order: NewOrder) -> UUID | None:
         order.style,
         order.request,
         order.hidden,
+        order.told_place,
+        order.look_s,
     )
     return generation_id
 

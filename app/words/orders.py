@@ -21,6 +21,7 @@ class Orders(Protocol):
     card_used: str
     order_accepted: str
     order_done: str
+    order_not_drawn: str
     declined_busy: str
     declined_provider: str
 
@@ -30,8 +31,21 @@ class Orders(Protocol):
     def order_button(self, price: int) -> str:
         """The button that orders, with its price in credits."""
 
-    def ordered(self, prompt: str, size: str, price: int, balance: int) -> str:
-        """The card after «✅»: work has begun."""
+    def order_queued(self, place: int, usual_s: float | None, left_s: float | None) -> str:
+        """How an order stands that waits for its turn, 1 being next.
+
+        `usual_s`: what such a picture takes at present, where that is known. `left_s`: where it waits for long, the
+        time after which its credits come back.
+        """
+
+    def order_drawing(self, usual_s: float | None) -> str:
+        """How an order stands that is being drawn."""
+
+    def order_late(self, usual_s: float | None, left_s: float) -> str:
+        """How an order stands that is drawn for longer than usual."""
+
+    def ordered(self, stands: str, prompt: str, size: str, price: int, balance: int) -> str:
+        """The card after «✅»: how the order stands, and what it is; `prompt` is "" where it is no longer kept."""
 
     def too_few(self, balance: int, price: int) -> str:
         """«✅» with an empty purse."""

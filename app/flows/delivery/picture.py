@@ -197,5 +197,5 @@ class PictureLetters:
             self._metrics.generations.labels("delivered").inc()
             self._metrics.generation_seconds.observe(delivered.since_order_s)
             self._metrics.delivery_seconds.observe(delivered.since_ready_s)
-        if result.card_message_id is not None:
+        if result.card_message_id is not None and not (delivered and delivered.being_told):
             await self._cards.done(words.of(message.language), result.user_id, result.card_message_id)

@@ -10,6 +10,7 @@ import structlog
 
 from app.catalog import MODELS, Model
 from app.db import connection, transaction
+from app.flows.orders.waiting import first_look_s
 from app.metrics import Metrics
 from app.repo import breakers, credits, generations, users
 from app.repo.credits import Reason
@@ -58,13 +59,14 @@ class Card:
 class Placement:
     """The outcome of a press, the person's balance after it, what the order costs, and the order that was placed.
 
-    `offer`: where the model is off, those that may be chosen in its place.
+    `ahead`: queued orders before it. `offer`: where the model is off, those that may be chosen in its place.
     """
 
     outcome: Placed
     balance: int
     price: int = 0
     generation_id: UUID | None = None
+    ahead: int = 0
     offer: tuple[str, ...] = ()
 
 
@@ -97,11 +99,15 @@ class Ordering:
         async with connection(self._pool) as conn:
             return await generations.find_order(conn, card_key, user_id) is not None
 
-    async def place(self, user_id: int, card: Card) -> Placement:
-        """Debits the price and queues the order, both or neither; once a card."""
+    async def place(self, user_id: int, card: Card, usual_s: float | None = None) -> Placement:
+        """Debits the price and queues the order, both or neither; once a card.
+
+        `usual_s`: the seconds that such a picture takes at present, where that is known. The caller tells the person
+        how the order stands, and has 20 s for it.
+        """
         async with transaction(self._pool) as conn:
             balance = await users.lock(conn, user_id) or 0
-            placement = await self._place(conn, user_id, balance, card)
+            placement = await self._place(conn, user_id, balance, card, usual_s)
         self._metrics.orders.labels(placement.outcome.value).inc()
         if placement.outcome is Placed.ORDERED:
             ref = str(placement.generation_id)
@@ -111,7 +117,9 @@ class Ordering:
             log.info("order.declined", user_id=user_id, model=card.model, reason=placement.outcome.value)
         return placement
 
-    async def _place(self, conn: Connection, user_id: int, balance: int, card: Card) -> Placement:
+    async def _place(
+        self, conn: Connection, user_id: int, balance: int, card: Card, usual_s: float | None
+    ) -> Placement:
         if await generations.find_order(conn, card.key, user_id):
             return Placement(Placed.ALREADY, balance)
         model = MODELS.get(card.model)
@@ -123,7 +131,8 @@ class Ordering:
         if balance < price:
             return Placement(Placed.TOO_FEW, balance, price)
         limit = self._settings.max_waiting_orders
-        if await generations.waiting(conn, limit) >= limit:
+        ahead = await generations.waiting(conn, limit)
+        if ahead >= limit:
             return Placement(Placed.BUSY, balance)
         circuits = {
             breakers.PROVIDER: breakers.TRIAL_EVERY_S,
@@ -134,15 +143,15 @@ class Ordering:
             return Placement(Placed.PROVIDER_DOWN, balance)
         if refusing:
             return Placement(Placed.MODEL_OFF, balance, offer=await self._models_on(conn))
-        generation_id = await generations.insert(conn, self._order(user_id, card, model))
+        generation_id = await generations.insert(conn, self._order(user_id, card, model, ahead, usual_s))
         if generation_id is None:
             return Placement(Placed.ALREADY, balance)
         after = await credits.debit(conn, user_id, price, Reason.ORDER, str(generation_id))
         if after is None:
             raise RuntimeError("a locked balance changed")
-        return Placement(Placed.ORDERED, after, price, generation_id)
+        return Placement(Placed.ORDERED, after, price, generation_id, ahead)
 
-    def _order(self, user_id: int, card: Card, model: Model) -> NewOrder:
+    def _order(self, user_id: int, card: Card, model: Model, ahead: int, usual_s: float | None) -> NewOrder:
         quality = model.quality(card.quality)
         sources = card.sources[: model.most_sources]
         deadline_s = self._settings.generation_deadline_s
@@ -161,6 +170,8 @@ class Ordering:
             card.style,
             json.dumps(model.request(card.size, quality.key)),
             hidden=_is_new(card, len(sources)),
+            told_place=ahead + 1 if ahead else None,
+            look_s=first_look_s(ahead, usual_s),
         )
 
 

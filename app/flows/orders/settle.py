@@ -17,7 +17,7 @@ from app.db import connection, transaction
 from app.flows import alerts, debts
 from app.metrics import Metrics
 from app.notices import Alert, ModelOff, OrderFailed, Picture, PictureRefused, ProviderRefuses
-from app.repo import breakers, generations, outbox, users
+from app.repo import breakers, generations, outbox, users, waits
 from app.repo.credits import Reason
 from app.repo.generations import Failed, Failure
 from app.repo.records import Connection, Message, Pool, Question, Submission
@@ -203,6 +203,7 @@ class Settling:
                 offer = await self._others(conn, model) if model else ()
                 notice = OrderFailed(ref, failure.value, failed.price, balance, picture, offer)
                 await outbox.put(conn, user_id, notice)
+                await waits.failed(conn, generation_id)
         if failed is None:
             return False
         log.warning("generation.failed", generation_id=ref, user_id=user_id, reason=failure.value, detail=detail)

@@ -1,5 +1,7 @@
 """Numbers and amounts in English."""
 
+import math
+
 
 def credits(number: int) -> str:
     """A number of credits in words."""
@@ -17,3 +19,19 @@ def money(amount: int, currency: str) -> str:
     if currency == "XTR":
         return f"⭐ {amount}"
     return roubles(amount) if currency == "RUB" else f"{amount / 100:.2f} {currency}"
+
+
+def about(seconds: float) -> str:
+    """A time that was measured, as people say it: in fives of seconds, or in minutes."""
+    if seconds < 3:
+        return "a few seconds"
+    if seconds < 58:
+        return f"about {max(5, 5 * round(seconds / 5))} seconds"
+    whole = round(seconds / 60)
+    return "about a minute" if whole == 1 else f"about {whole} minutes"
+
+
+def minutes(seconds: float) -> str:
+    """A time that is left, in whole minutes, rounded up."""
+    whole = max(1, math.ceil(seconds / 60))
+    return "1 minute" if whole == 1 else f"{whole} minutes"

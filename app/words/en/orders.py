@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from app.catalog import PRICE, PROMPT_LIMIT
-from app.words.en.numbers import credits
+from app.words.en.numbers import about, credits, minutes
 from app.words.orders import Orders
 
 _TOO_LARGE = (
@@ -42,6 +42,7 @@ class EnglishOrders(Orders):
     card_used = "An order was already made from this card."
     order_accepted = "Order accepted"
     order_done = "✅ Done, the picture is below."
+    order_not_drawn = "😔 This picture could not be made. See the message below for what happened and what to do."
     declined_busy = "There are too many orders right now. Try again in a few minutes — no credits were taken."
     declined_provider = (
         "Drawing is unavailable at the moment: the service accepts no orders. We are looking into it. "
@@ -54,11 +55,22 @@ class EnglishOrders(Orders):
     def order_button(self, price: int) -> str:
         return f"✅ Draw · {credits(price)}"
 
-    def ordered(self, prompt: str, size: str, price: int, balance: int) -> str:
-        return (
-            f"⏳ Drawing… this usually takes about a minute.\n\n{escape(prompt)}\nSize: {size}\n"
-            f"Taken: {credits(price)}. Left: {credits(balance)}."
-        )
+    def order_queued(self, place: int, usual_s: float | None, left_s: float | None) -> str:
+        usual = f" The picture itself takes {about(usual_s)} right now." if usual_s is not None else ""
+        return f"⏳ In the queue: number {place}.{usual}{_or_else(left_s)}"
+
+    def order_drawing(self, usual_s: float | None) -> str:
+        if usual_s is None:
+            return "⏳ Drawing… The picture will arrive here as soon as it’s ready."
+        return f"⏳ Drawing… A picture like this takes {about(usual_s)} right now."
+
+    def order_late(self, usual_s: float | None, left_s: float) -> str:
+        usual = f" (usually {about(usual_s)})" if usual_s is not None else ""
+        return f"⏳ Still drawing — it’s taking longer than usual{usual}.{_or_else(left_s)}"
+
+    def ordered(self, stands: str, prompt: str, size: str, price: int, balance: int) -> str:
+        what = f"{escape(prompt)}\n" if prompt else ""
+        return f"{stands}\n\n{what}Size: {size}\nCharged: {credits(price)}. Remaining: {credits(balance)}."
 
     def too_few(self, balance: int, price: int) -> str:
         return (
@@ -83,6 +95,12 @@ class EnglishOrders(Orders):
         if offer:
             why = f"{why} Choose another: {_titles(offer)}."
         return f"😔 {why}\n\nYour credits were refunded ({price}); you have {credits(balance)}. Try again: /photo"
+
+
+def _or_else(left_s: float | None) -> str:
+    if left_s is None:
+        return ""
+    return f" If the picture isn’t here within {minutes(left_s)}, your credits go back to your balance."
 
 
 def _titles(models: Sequence[str]) -> str:

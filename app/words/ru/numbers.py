@@ -1,5 +1,7 @@
 """Numbers and amounts in Russian."""
 
+import math
+
 
 def plural(number: int, one: str, few: str, many: str) -> str:
     """The form that a number takes: 1 кредит, 2 кредита, 5 кредитов, 21 кредит."""
@@ -27,3 +29,19 @@ def money(amount: int, currency: str) -> str:
     if currency == "XTR":
         return f"⭐ {amount}"
     return roubles(amount) if currency == "RUB" else f"{amount / 100:.2f} {currency}"
+
+
+def about(seconds: float) -> str:
+    """A time that was measured, as people say it: in fives of seconds, or in minutes."""
+    if seconds < 3:
+        return "несколько секунд"
+    if seconds < 58:
+        return f"около {max(5, 5 * round(seconds / 5))} секунд"
+    whole = round(seconds / 60)
+    return f"около {whole} {plural(whole, 'минуты', 'минут', 'минут')}"
+
+
+def minutes(seconds: float) -> str:
+    """A time that is left, in whole minutes, rounded up."""
+    whole = max(1, math.ceil(seconds / 60))
+    return f"{whole} {plural(whole, 'минуту', 'минуты', 'минут')}"

@@ -5,7 +5,7 @@ from html import escape
 
 from app.catalog import PRICE, PROMPT_LIMIT
 from app.words.orders import Orders
-from app.words.ru.numbers import credits
+from app.words.ru.numbers import about, credits, minutes
 
 _TOO_LARGE = "Картинка слишком большая: можно до 20 МБ и до 50 миллионов точек. Пришлите её как фото или файл поменьше."
 
@@ -40,6 +40,7 @@ class RussianOrders(Orders):
     card_used = "По этой карточке заказ уже сделан."
     order_accepted = "Заказ принят"
     order_done = "✅ Готово, картинка ниже."
+    order_not_drawn = "😔 Картинка не получилась. Что случилось и что делать — в сообщении ниже."
     declined_busy = "Сейчас слишком много заказов. Попробуйте через несколько минут — ничего не списано."
     declined_provider = (
         "Рисование временно недоступно: сервис не принимает заказы. Мы уже разбираемся. "
@@ -52,11 +53,22 @@ class RussianOrders(Orders):
     def order_button(self, price: int) -> str:
         return f"✅ Нарисовать · {credits(price)}"
 
-    def ordered(self, prompt: str, size: str, price: int, balance: int) -> str:
-        return (
-            f"⏳ Рисую… обычно это занимает около минуты.\n\n{escape(prompt)}\nРазмер: {size}\n"
-            f"Списано: {credits(price)}. Осталось: {credits(balance)}."
-        )
+    def order_queued(self, place: int, usual_s: float | None, left_s: float | None) -> str:
+        usual = f" Сама картинка сейчас рисуется {about(usual_s)}." if usual_s is not None else ""
+        return f"⏳ В очереди, место {place}.{usual}{_or_else(left_s)}"
+
+    def order_drawing(self, usual_s: float | None) -> str:
+        if usual_s is None:
+            return "⏳ Рисую… Как только картинка будет готова, она придёт сюда."
+        return f"⏳ Рисую… Сейчас на такую картинку уходит {about(usual_s)}."
+
+    def order_late(self, usual_s: float | None, left_s: float) -> str:
+        usual = f" (обычно {about(usual_s)})" if usual_s is not None else ""
+        return f"⏳ Всё ещё рисую — дольше обычного{usual}.{_or_else(left_s)}"
+
+    def ordered(self, stands: str, prompt: str, size: str, price: int, balance: int) -> str:
+        what = f"{escape(prompt)}\n" if prompt else ""
+        return f"{stands}\n\n{what}Размер: {size}\nСписано: {credits(price)}. Осталось: {credits(balance)}."
 
     def too_few(self, balance: int, price: int) -> str:
         return (
@@ -81,6 +93,14 @@ class RussianOrders(Orders):
         if offer:
             why = f"{why} Выберите другую: {_titles(offer)}."
         return f"😔 {why}\n\nКредиты возвращены ({price}), на балансе {credits(balance)}. Попробовать снова — /photo"
+
+
+def _or_else(left_s: float | None) -> str:
+    return (
+        f" Если картинки не будет ещё {minutes(left_s)}, кредиты снова окажутся на балансе."
+        if left_s is not None
+        else ""
+    )
 
 
 def _titles(models: Sequence[str]) -> str:
