@@ -12,21 +12,27 @@ RETURNING id;
 -- put it. Passes over those that another worker is taking. Counts as many failures ($6) as a kill is worth; whoever lives
 -- puts that right. The language is that of this moment.
 WITH RECURSIVE next AS (
-    -- One chat after another, each time past those found: however much is owed to some chats, the others are reached.
-    -- Twice as many as are asked for, as another worker may be taking some
-    SELECT NULL::bigint AS id, $3::bigint[] AS chats, 0 AS place
+    -- 200 rows at a time, each time past the chats found so far: however much is owed to a few, the others are reached
+    SELECT NULL::bigint[] AS ids, $3::bigint[] AS chats, 0 AS found
     UNION ALL
-    SELECT one.id, one.chat_id || next.chats, next.place + 1
+    SELECT more.ids, next.chats || more.chats, next.found + cardinality(more.ids)
     FROM next CROSS JOIN LATERAL (
-        SELECT id, chat_id FROM outbox
-        WHERE status = 'pending' AND due_at <= now() AND due_at < 'infinity'
-          AND priority <= $7 AND kind = ANY ($4::text[]) AND (failures > 0) = ANY ($5::boolean[])
-          AND chat_id <> ALL (next.chats)
-          AND NOT EXISTS (SELECT FROM chat_pauses WHERE chat_id = outbox.chat_id AND until > now())
-        ORDER BY priority, failures > 0, due_at, id
-        LIMIT 1
-    ) AS one
-    WHERE next.place < 2 * $1
+        SELECT array_agg(id) AS ids, array_agg(chat_id) AS chats
+        FROM (
+            SELECT DISTINCT ON (chat_id) id, chat_id
+            FROM (
+                SELECT id, chat_id, priority, failures, due_at FROM outbox
+                WHERE status = 'pending' AND due_at <= now() AND due_at < 'infinity'
+                  AND priority <= $7 AND kind = ANY ($4::text[]) AND (failures > 0) = ANY ($5::boolean[])
+                  AND chat_id <> ALL (next.chats)
+                  AND NOT EXISTS (SELECT FROM chat_pauses WHERE chat_id = outbox.chat_id AND until > now())
+                ORDER BY priority, failures > 0, due_at
+                LIMIT 200
+            ) AS due
+            ORDER BY chat_id, priority, failures > 0, due_at, id
+        ) AS firsts
+    ) AS more
+    WHERE next.found < $1 AND more.ids IS NOT NULL
 )
 UPDATE outbox
 SET attempt = attempt + 1, failures = failures + $6, due_at = now() + make_interval(secs => $2)
@@ -34,7 +40,7 @@ WHERE id IN (
     SELECT id FROM outbox
     WHERE status = 'pending' AND due_at <= now()
       AND NOT EXISTS (SELECT FROM pauses WHERE service = 'telegram' AND until > now())
-      AND id IN (SELECT id FROM next)
+      AND id IN (SELECT unnest(ids) FROM next)
     ORDER BY priority, failures > 0, due_at
     LIMIT $1
     FOR UPDATE SKIP LOCKED
