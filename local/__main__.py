@@ -1,4 +1,4 @@
-"""`python -m local`: the sandbox, or with a BOT_TOKEN the live bot; `doctor`, `test`, and three harnesses."""
+"""`python -m local`: the sandbox, or with a BOT_TOKEN the live bot; `doctor`, `test`, and four harnesses."""
 
 import os
 import signal
@@ -23,10 +23,11 @@ from local.postgres import AlreadyRunningError
 _ROOT = Path(__file__).resolve().parent.parent
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ON_EVERY_CORE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadscope")
-_HARNESSES = ("storm", "crashes", "mutants")
+_HARNESSES = ("storm", "crashes", "mutants", "bench")
 _USAGE = """Usage: ./run_local.sh [doctor [--json] | test [pytest arguments] | storm [--minutes N] [--seed N]
                        | crashes [--pairs] [--step N] [--minutes N] [way …]
-                       | mutants [--only sql|python] [--minutes N] [part of a name …]]"""
+                       | mutants [--only sql|python] [--minutes N] [part of a name …]
+                       | bench [--check] [--seconds N] [--rounds N] [scenario …]]"""
 
 
 def main(arguments: list[str]) -> int:

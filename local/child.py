@@ -55,6 +55,11 @@ class Child:
         )
         return cls(process)
 
+    @property
+    def pid(self) -> int:
+        """The number of the shell that waits for the command."""
+        return self._process.pid
+
     def poll(self) -> int | None:
         """The exit code, or None while it runs."""
         return self._process.poll()

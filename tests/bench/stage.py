@@ -1,0 +1,184 @@
+"""Three servers, each of which may use one core; databases, Redis, stubs and load have the others."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from app import migrate
+from app.proofs import telegram_secret
+from local.child import Child
+from local.ports import free_port
+from local.postgres import Postgres
+from local.redis import Redis
+from tests import processes
+from tests.bench import rows
+from tests.bench.load import Measure, Task
+from tests.bench.stubs import HELD_TOKEN, TOKEN
+
+CONTENDERS = {"floor": ["-m", "tests.bench.floor"], "usual": ["-m", "tests.bench.usual"], "bot": ["bot.py"]}
+"""What each is started with."""
+
+_ROOT = Path(__file__).parents[2]
+_SECRET = "a-secret-of-the-bench-that-is-long-enough"
+_PATIENCE_S = 120
+_LOAD_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A contender that serves; `pid` is the process itself."""
+
+    name: str
+    port: int
+    pid: int
+    database_url: str
+
+    @property
+    def memory(self) -> int:
+        """Bytes that it and everything below it hold."""
+        return processes.resident(self.pid)
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much is sent: `seconds` a round, over so many connections, from so many people."""
+
+    seconds: float
+    connections: int
+    people: int
+
+    @property
+    def rows(self) -> int:
+        """Orders and payments that are seeded for a round: more than any contender gets through."""
+        return int(self.seconds * 4000)
+
+
+def measure(server: Server, scenario: str, sizes: Sizes) -> Measure:
+    """One round. Raises RuntimeError where the database does not hold what the answers promised."""
+    rows.seed(server.database_url, scenario, sizes.people, sizes.rows)
+    task = Task(
+        server.name,
+        scenario,
+        server.port,
+        server.pid,
+        _SECRET,
+        sizes.connections,
+        sizes.seconds,
+        sizes.people,
+        sizes.rows,
+    )
+    command = [sys.executable, "-m", "tests.bench.load"]
+    told = json.dumps(asdict(task))
+    done = subprocess.run(
+        command, input=told, cwd=_ROOT, capture_output=True, text=True, check=False, timeout=_LOAD_S + 4 * sizes.seconds
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{server.name}, {scenario}: {done.stderr[-2000:]}")
+    measured = Measure(**json.loads(done.stdout))
+    known = rows.done(server.database_url, scenario)
+    if known is not None and known != measured.units:
+        raise RuntimeError(f"{server.name}, {scenario}: {measured.units} answered, {known} in the database")
+    return measured
+
+
+@contextmanager
+def stage() -> Iterator[Sequence[Server]]:
+    """The contenders, ready; all is gone at the end."""
+    home = Path(tempfile.mkdtemp(prefix="picture-bot-bench-"))
+    home.chmod(0o711)  # as root PostgreSQL runs as nobody, who has to get through
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    with ExitStack() as running:
+        running.callback(shutil.rmtree, home, ignore_errors=True)
+        running.enter_context(_on(cores[1:]))
+        postgres = Postgres.start(home / "pg", {"fsync": "off", "max_connections": "100"})
+        running.callback(postgres.stop)
+        redis = Redis.start()
+        running.callback(redis.stop)
+        migrate.apply(postgres.create_database("template_bench"))
+        log = running.enter_context((home / "log").open("wb"))
+        stubs = free_port()
+        command = [sys.executable, "-m", "tests.bench.stubs", stubs]
+        running.callback(Child.start(command, cwd=_ROOT, log=log, env=_process()).stop, 1)
+        servers = []
+        for name, arguments in CONTENDERS.items():
+            database_url, port = postgres.create_database(name, "template_bench"), free_port()
+            token = HELD_TOKEN if name == "bot" else TOKEN
+            env = _process() | _settings(database_url, redis.url, port, stubs, token)
+            with _on(cores[:1] if len(cores) > 1 else []):
+                # The bot takes its port from the settings
+                child = Child.start([sys.executable, *arguments, port], cwd=_ROOT, log=log, env=env)
+            running.callback(child.stop)
+            _wait_until_ready(child, port, home / "log")
+            servers.append(Server(name, port, _below(child.pid), database_url))
+        yield servers
+
+
+@contextmanager
+def _on(cores: Sequence[int]) -> Iterator[None]:
+    """What is started meanwhile may use these cores; with none named, all that we may use."""
+    if not cores:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def _process() -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(_ROOT)}
+
+
+def _settings(database_url: str, redis_url: str, port: int, stubs: int, token: str) -> dict[str, str]:
+    """Nothing that the workers do by the clock falls into a round, and no order is declined."""
+    return {
+        "ENV": "sandbox",
+        "BOT_TOKEN": token,
+        "PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "WEBHOOK_SECRET": _SECRET,
+        "TELEGRAM_SECRET": telegram_secret(_SECRET),
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "GEN_API_KEY": "key",
+        "GEN_API_URL": f"http://127.0.0.1:{stubs}/v1",
+        "YOOKASSA_SHOP_ID": "100500",
+        "YOOKASSA_SECRET_KEY": "test_key",
+        "YOOKASSA_API_URL": f"http://127.0.0.1:{stubs}/v3",
+        "TELEGRAM_API_URL": f"http://127.0.0.1:{stubs}",
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "GENERATION_POLL_AFTER_S": "3600",
+        "GENERATION_DEADLINE_S": "36000",
+        "PAYMENT_POLL_AFTER_S": "3600",
+        "MAX_WAITING_ORDERS": "1000000",
+    }
+
+
+def _below(shell: int) -> int:
+    """The server itself: the first process below the shell that waits for it. The shell where there is no /proc."""
+    ours = (pid for pid in processes.tree(shell) if not processes.read(pid, "cmdline").startswith(b"/bin/sh"))
+    return next(ours, shell)
+
+
+def _wait_until_ready(child: Child, port: int, log: Path) -> None:
+    give_up_at = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+                if answer.status == 200:
+                    return
+        except OSError as error:
+            if child.poll() is not None or time.monotonic() > give_up_at:
+                raise RuntimeError(f"a contender does not serve: {log.read_text()[-2000:]}") from error
+        time.sleep(0.1)
