@@ -1,7 +1,8 @@
 """Every button a person sees, and the callback data behind it (64 bytes at most)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import batched
+from uuid import UUID
 
 from aiogram.filters.callback_data import CallbackData
 from aiogram.types import BotCommand, InlineKeyboardButton, InlineKeyboardMarkup
@@ -10,6 +11,9 @@ from pydantic import Field
 from app.catalog import MODELS, PLANS, STYLES, Plan
 from app.conversation import Draft
 from app.notices import Notice, PaymentCanceled, PaymentLink, PaymentSucceeded
+from app.pages import Page, Turn
+from app.repo.credits import Movement
+from app.repo.history import Kept
 from app.words import LANGUAGES, Words
 
 BUY = "buy"
@@ -52,6 +56,33 @@ class StarsPress(CallbackData, prefix="stars"):
     """A press on the price of a plan in Stars."""
 
     plan: str
+
+
+class ResultPress(CallbackData, prefix="result"):
+    """A press under a delivered picture: `act` is again, change or original; `order` its generation."""
+
+    act: str
+    order: UUID
+
+
+class HistoryPress(CallbackData, prefix="history"):
+    """A press that turns the list of a person's pictures, from the picture `than`."""
+
+    turn: Turn
+    than: UUID
+
+
+class ShowPress(CallbackData, prefix="show"):
+    """A press on one of the list: it is to be sent again."""
+
+    order: UUID
+
+
+class MovementsPress(CallbackData, prefix="moves"):
+    """A press that turns the list of a person's movements, from the entry `than`; 0 where none is shown yet."""
+
+    turn: Turn
+    than: int
 
 
 def menu(words: Words) -> list[BotCommand]:
@@ -161,6 +192,65 @@ def pay(words: Words, plan: Plan, url: str | None, stars: bool) -> InlineKeyboar
         press = StarsPress(plan=plan.key).pack()
         buttons.append(InlineKeyboardButton(text=words.stars_button(plan.stars), callback_data=press))
     return InlineKeyboardMarkup(inline_keyboard=[[button] for button in buttons]) if buttons else None
+
+
+def result(words: Words, order: UUID) -> InlineKeyboardMarkup:
+    """What can be done with a picture that was delivered."""
+
+    def button(text: str, act: str) -> InlineKeyboardButton:
+        return InlineKeyboardButton(text=text, callback_data=ResultPress(act=act, order=order).pack())
+
+    return InlineKeyboardMarkup(
+        inline_keyboard=[
+            [button(words.again_button, "again"), button(words.change_button, "change")],
+            [button(words.original_button, "original")],
+        ]
+    )
+
+
+def history(words: Words, page: Page[Kept]) -> InlineKeyboardMarkup | None:
+    """A button for each picture of the page, and the pages beside it."""
+    if not page.entries:
+        return None
+    rows = [
+        [
+            InlineKeyboardButton(
+                text=words.history_button(number, kept.prompt),
+                callback_data=ShowPress(order=kept.id).pack(),
+            )
+        ]
+        for number, kept in enumerate(page.entries, 1)
+    ]
+    turns = _turns(words, page, lambda turn, kept: HistoryPress(turn=turn, than=kept.id))
+    return InlineKeyboardMarkup(inline_keyboard=[*rows, *turns])
+
+
+def status(words: Words) -> InlineKeyboardMarkup:
+    """One tap to the movements of credits."""
+    button = InlineKeyboardButton(
+        text=words.movements_button, callback_data=MovementsPress(turn=Turn.NEWEST, than=0).pack()
+    )
+    return InlineKeyboardMarkup(inline_keyboard=[[button]])
+
+
+def movements(words: Words, page: Page[Movement]) -> InlineKeyboardMarkup:
+    """The pages beside this one."""
+    turns = _turns(words, page, lambda turn, movement: MovementsPress(turn=turn, than=movement.id))
+    return InlineKeyboardMarkup(inline_keyboard=turns)
+
+
+def _turns[T](
+    words: Words, page: Page[T], press: Callable[[Turn, T], CallbackData]
+) -> list[list[InlineKeyboardButton]]:
+    """The row that turns the page; no row where there is no other."""
+    row = []
+    if page.newer:
+        data = press(Turn.NEWER, page.entries[0]).pack()
+        row.append(InlineKeyboardButton(text=words.newer_button, callback_data=data))
+    if page.older:
+        data = press(Turn.OLDER, page.entries[-1]).pack()
+        row.append(InlineKeyboardButton(text=words.older_button, callback_data=data))
+    return [row] if row else []
 
 
 def owed(words: Words, notice: Notice) -> InlineKeyboardMarkup | None:

@@ -79,6 +79,29 @@ class Picture(Notice):
 
 
 @dataclass(frozen=True, slots=True)
+class Original(Notice):
+    """The untouched file of a picture that was delivered, by its `order`; `ref` is the press that asked for it."""
+
+    kind = "original_file"
+    order: str
+
+    def say(self, words: Words) -> str:
+        """Raises NotImplementedError: a file has no sentence."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class OriginalMissing(Notice):
+    """An untouched file that nobody has any more, or `perhaps` it has arrived; `ref` is the press that asked for it."""
+
+    kind = "original_missing"
+    perhaps: bool
+
+    def say(self, words: Words) -> str:
+        return words.original_perhaps if self.perhaps else words.original_gone
+
+
+@dataclass(frozen=True, slots=True)
 class OrderFailed(Notice):
     """An order that came to nothing, and its price, which went back; `ref` is the generation.
 
@@ -361,6 +384,8 @@ KINDS: Mapping[str, type[Notice]] = {
     notice.kind: notice
     for notice in (
         Picture,
+        Original,
+        OriginalMissing,
         OrderFailed,
         PaymentLink,
         PaymentSucceeded,

@@ -37,6 +37,9 @@ _CHUNK = 256 * 1024
 _ANSWER_LIMIT = 24 * 1024 * 1024
 """Bytes: more than the largest picture that is encoded anew."""
 
+_ANY_SIZE = f"{decoder.MAX_PIXELS}x{decoder.MAX_PIXELS}"
+"""Nothing that is taken is larger: it stays as it is."""
+
 _SUFFIX = {"jpeg": "jpg", "png": "png", "webp": "webp", "gif": "gif", "tiff": "tiff"}
 
 # Nothing of the bot's own environment: it holds every secret there is
@@ -101,6 +104,14 @@ class Pictures:
         except TooLarge as error:
             raise NotAPicture(str(error)) from error
         return picture
+
+    async def whole(self, data: bytes) -> Picture:
+        """A result as it is, whatever its size, by its true name. Raises NotAPicture."""
+        try:
+            kind, _ = await self._read(self._results, _RESULT, data, _ANY_SIZE)
+        except TooLarge as error:
+            raise NotAPicture(str(error)) from error
+        return Picture(data, f"image/{kind}", f"picture.{_SUFFIX[kind]}")
 
     async def _read(self, room: Room, memory: int, data: bytes, task: str) -> tuple[str, bytes]:
         """Format and bytes of the picture as `task` wants it; where little memory does not do, once more with more."""

@@ -21,10 +21,13 @@ from app.db import connection, open_pool
 from app.faults import POSTGRES, REDIS
 from app.flood import MemoryFlood, RedisFlood
 from app.flows.cards import Cards
-from app.flows.delivery.lanes import LANES, lanes
+from app.flows.delivery.fetch import Fetching
+from app.flows.delivery.lanes import LANES, Letters, lanes
+from app.flows.delivery.original import OriginalLetters
 from app.flows.delivery.picture import PictureLetters
 from app.flows.delivery.text import TextLetters
 from app.flows.gauges import Gauges
+from app.flows.history import History
 from app.flows.orders.place import Ordering
 from app.flows.orders.settle import Settling
 from app.flows.orders.sources import Sources
@@ -36,6 +39,7 @@ from app.gateways.yookassa import YooKassa
 from app.handlers import table
 from app.handlers.visitor import Visits
 from app.metrics import CountedCalls, Metrics
+from app.notices import KINDS, Original, Picture
 from app.patience import until_it_works
 from app.pictures import Pictures
 from app.proofs import telegram_secret
@@ -117,14 +121,18 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
         stack.push_async_callback(purchases.links.notified.close)
     waiting = Waiting(pool)
     cards = Cards(pool, bot, waiting)
-    picture_letters = PictureLetters(pool, metrics, bot, results, pictures, gen_api, settling, cards)
-    delivery = lanes(pool, TextLetters(pool, settings, bot), picture_letters, message_owed)
+    fetching = Fetching(metrics, results, gen_api)
+    letters: dict[str, Letters] = dict.fromkeys(KINDS, TextLetters(pool, settings, bot))
+    letters[Picture.kind] = PictureLetters(pool, metrics, bot, fetching, pictures, settling, cards)
+    letters[Original.kind] = OriginalLetters(pool, bot, pictures, fetching, message_owed)
+    delivery = lanes(pool, letters, message_owed)
 
     turns = _turns(settings, redis, bot)
     dispatcher = table.dispatcher(turns, Visits(pool, settings.admin_ids, message_owed))
     dispatcher.workflow_data.update(
         pool=pool,
         ordering=ordering,
+        history=History(pool, message_owed),
         purchases=purchases,
         waiting=waiting,
         cards=cards,

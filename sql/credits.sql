@@ -23,3 +23,18 @@ WITH due AS (
 INSERT INTO ledger (user_id, delta, balance, reason, ref)
 SELECT id, $2::integer, credits, $3, $4 FROM paid
 RETURNING balance;
+
+-- name: newest
+-- The last $2 entries of a person's ledger.
+SELECT id, delta, balance, reason, created_at AS at FROM ledger
+WHERE user_id = $1 ORDER BY id DESC LIMIT $2;
+
+-- name: older
+-- The $2 entries before $3, newest first.
+SELECT id, delta, balance, reason, created_at AS at FROM ledger
+WHERE user_id = $1 AND id < $3 ORDER BY id DESC LIMIT $2;
+
+-- name: newer
+-- The $2 entries after $3, the oldest first.
+SELECT id, delta, balance, reason, created_at AS at FROM ledger
+WHERE user_id = $1 AND id > $3 ORDER BY id LIMIT $2;

@@ -128,3 +128,10 @@ WHERE chat_id IN (
     FOR UPDATE SKIP LOCKED
 )
 RETURNING chat_id;
+
+-- name: owes
+-- Whether a message of this kind about this order waits for the chat.
+SELECT EXISTS (
+    SELECT FROM outbox
+    WHERE chat_id = $1 AND status = 'pending' AND due_at < 'infinity' AND kind = $2 AND payload ->> 'order' = $3
+);

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from app.words import Words, en, ru
 from app.words.chat import Chat
 from app.words.en import numbers as en_numbers
 from app.words.en import orders as en_orders
+from app.words.history import History, Moved, Shown
 from app.words.orders import Orders
 from app.words.ru import numbers as ru_numbers
 from app.words.ru import orders as ru_orders
@@ -119,8 +121,11 @@ def test_the_first_number_of_credits_in_a_status_is_the_balance(said: Words) -> 
 
 @pytest.mark.parametrize("said", [RUSSIAN, ENGLISH])
 def test_of_all_messages_about_an_order_only_its_failure_speaks_of_a_refund(said: Words) -> None:
-    about_orders = {name: _anything(said, name) for topic in (Orders, Chat) for name in topic.__annotations__}
-    about_orders |= {name: _anything(said, name) for topic in (Orders, Chat) for name in vars(topic) if name[0] != "_"}
+    topics = (Orders, Chat, History)
+    about_orders = {name: _anything(said, name) for topic in topics for name in topic.__annotations__}
+    about_orders |= {name: _anything(said, name) for topic in topics for name in vars(topic) if name[0] != "_"}
+    # That one is about credits, and holds whatever became of them
+    del about_orders["movements"]
     about_orders["picture_refused"] = said.alert_picture_refused("an id")
     coming_back = re.compile("возвращ|refund", re.IGNORECASE)
     assert [name for name, text in about_orders.items() if coming_back.search(text)] == ["order_failed"]
@@ -131,7 +136,7 @@ def _anything(said: Words, name: str) -> str:
     sentence = getattr(said, name)
     if not callable(sentence):
         return str(sentence)
-    values = {
+    values: dict[Any, Any] = {
         int: 2,
         int | None: 2,
         float: 90.0,
@@ -139,6 +144,8 @@ def _anything(said: Words, name: str) -> str:
         str: "a cat",
         bool: True,
         Sequence[str]: ("a cat",),
+        Sequence[Shown]: [Shown(date(2026, 12, 26), "a cat", "GPT", "512x512")],
+        Sequence[Moved]: [],
     }
     return str(
         sentence(*(values[parameter.annotation] for parameter in inspect.signature(sentence).parameters.values()))
@@ -162,6 +169,8 @@ def test_both_languages_know_the_same_failures() -> None:
         lambda said, text: said.payment_link(text),
         lambda said, text: said.status(1, text, date(2026, 12, 26)),
         lambda said, text: said.alert(text),
+        lambda said, text: said.history([Shown(date(2026, 12, 26), text, "GPT", "512x512")]),
+        lambda said, text: said.history([Shown(date(2026, 12, 26), "a cat", text, "512x512")]),
     ],
 )
 def test_what_people_wrote_is_escaped(said: Words, sentence: Callable[[Words, str], str]) -> None:

@@ -5,6 +5,7 @@ from aiogram.filters import Command
 from aiogram.methods import SendMessage
 from aiogram.types import Message
 
+from app import keyboards
 from app.catalog import MOSCOW
 from app.db import connection
 from app.handlers.visitor import Visitor
@@ -16,10 +17,13 @@ async def status(message: Message, pool: Pool, visitor: Visitor) -> SendMessage:
     """Says how many credits there are, and until when the subscription runs."""
     async with connection(pool) as conn:
         active = await subscriptions.active(conn, visitor.id)
+    markup = keyboards.status(visitor.words)
     if active is None:
-        return message.answer(visitor.words.status(visitor.credits, None, None))
+        return message.answer(visitor.words.status(visitor.credits, None, None), reply_markup=markup)
     last_day = active.ends_at.astimezone(MOSCOW).date()
-    return message.answer(visitor.words.status(visitor.credits, active.plan, last_day, active.currency))
+    return message.answer(
+        visitor.words.status(visitor.credits, active.plan, last_day, active.currency), reply_markup=markup
+    )
 
 
 def router() -> Router:

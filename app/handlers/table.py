@@ -3,7 +3,7 @@
 from aiogram import Dispatcher
 
 from app.conversation import Conversing
-from app.handlers import card, collecting, errors, groups, language, shop, stars, start, status, texts
+from app.handlers import card, collecting, errors, groups, history, language, result, shop, stars, start, status, texts
 from app.handlers.visitor import Visits
 from app.turns import Turns
 
@@ -21,6 +21,8 @@ def dispatcher(turns: Turns, visits: Visits) -> Dispatcher:
         status.router(),
         texts.router(),
         language.router(),
+        history.router(),
+        result.router(),
         collecting.router(),
         card.router(),
         # The last: whatever is left

@@ -1,5 +1,7 @@
 """Credits: a balance changes only together with its ledger row."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from app.repo import users
@@ -9,6 +11,9 @@ from app.repo.violations import unique
 
 _DEBIT = query("credits.debit")
 _CREDIT = query("credits.credit")
+_NEWEST = query("credits.newest")
+_OLDER = query("credits.older")
+_NEWER = query("credits.newer")
 
 
 class Reason(StrEnum):
@@ -19,6 +24,17 @@ class Reason(StrEnum):
     ORDER_REFUND = "order_refund"
     PURCHASE = "purchase"
     PURCHASE_REFUND = "purchase_refund"
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """An entry of the ledger: `balance` is the one after it, `reason` one of Reason or a later version's."""
+
+    id: int
+    delta: int
+    balance: int
+    reason: str
+    at: datetime
 
 
 class AlreadyBooked(Exception):
@@ -56,3 +72,18 @@ async def take(conn: Connection, user_id: int, at_most: int, reason: Reason, ref
     after = await debit(conn, user_id, taken, reason, ref)
     assert after is not None
     return taken, after
+
+
+async def newest(conn: Connection, user_id: int, limit: int) -> list[Movement]:
+    """The person's last movements, newest first."""
+    return [Movement(**row) for row in await conn.fetch(_NEWEST, user_id, limit)]
+
+
+async def older(conn: Connection, user_id: int, limit: int, than: int) -> list[Movement]:
+    """Those before one of theirs, newest first."""
+    return [Movement(**row) for row in await conn.fetch(_OLDER, user_id, limit, than)]
+
+
+async def newer(conn: Connection, user_id: int, limit: int, than: int) -> list[Movement]:
+    """Those after one of theirs, the next one first."""
+    return [Movement(**row) for row in await conn.fetch(_NEWER, user_id, limit, than)]

@@ -7,6 +7,7 @@ from app.repo.queries import query
 from app.repo.records import Connection, Message
 
 _PUT = query("outbox.put")
+_OWES = query("outbox.owes")
 _CLAIM = query("outbox.claim")
 _PAUSE = query("outbox.pause")
 _BEGIN_SEND = query("outbox.begin_send")
@@ -26,6 +27,12 @@ async def put(conn: Connection, chat_id: int, notice: Notice) -> bool:
     """Owes a message; False when its kind and ref are owed or were sent already."""
     ref, payload = notice.ref_for(chat_id), notice.payload()
     return await conn.fetchval(_PUT, chat_id, notice.kind, ref, payload, notice.priority) is not None
+
+
+async def owes(conn: Connection, chat_id: int, kind: str, order: str) -> bool:
+    """Whether a message of this kind about an order waits for a chat, which is not parked."""
+    waiting: bool = await conn.fetchval(_OWES, chat_id, kind, order)
+    return waiting
 
 
 async def claim(

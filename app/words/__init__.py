@@ -11,6 +11,7 @@ from app.words.alerts import Alerts
 from app.words.card import Card
 from app.words.chat import Chat, Commands
 from app.words.en import English
+from app.words.history import History
 from app.words.legal import Legal
 from app.words.orders import Orders
 from app.words.purchases import Purchases
@@ -20,7 +21,7 @@ from app.words.stars import Stars
 type Language = Literal["ru", "en"]
 
 
-class Words(Chat, Card, Orders, Purchases, Stars, Legal, Alerts, Protocol):
+class Words(Chat, Card, Orders, History, Purchases, Stars, Legal, Alerts, Protocol):
     """All that the bot says, in one language."""
 
 

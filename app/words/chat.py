@@ -10,6 +10,7 @@ class Commands(NamedTuple):
     photo: str
     buy_subscription: str
     status: str
+    history: str
     language: str
     support: str
     help: str

@@ -1,7 +1,10 @@
-"""The lanes of what is owed: short messages, pictures, and pictures that have failed before, each with own slots."""
+"""The lanes of what is owed: short messages, pictures, and pictures that have failed before, each with own slots.
+
+An untouched file that somebody asked for goes with the pictures: one a chat, so nobody's files fill a lane.
+"""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,7 +16,7 @@ from app.clients.results import Unreachable
 from app.db import connection
 from app.faults import TELEGRAM
 from app.flows.delivery.chats import Chats
-from app.notices import KINDS, Picture, Priority
+from app.notices import KINDS, Original, Picture, Priority
 from app.repo import outbox
 from app.repo.records import Message, Pool
 
@@ -57,9 +60,10 @@ class Kind:
     last: Priority
 
 
-TEXTS = Kind("deliver", 8, 40, KINDS.keys() - {Picture.kind}, (False, True), Priority.BROADCAST)
-PICTURES = Kind("deliver_pictures", 8, 60, (Picture.kind,), (False,), Picture.priority)
-RETRIES = Kind("deliver_again", 4, 85, (Picture.kind,), (True,), Picture.priority)
+_FETCHED = (Picture.kind, Original.kind)
+TEXTS = Kind("deliver", 8, 40, KINDS.keys() - set(_FETCHED), (False, True), Priority.BROADCAST)
+PICTURES = Kind("deliver_pictures", 8, 60, _FETCHED, (False,), Picture.priority)
+RETRIES = Kind("deliver_again", 4, 85, _FETCHED, (True,), Picture.priority)
 """What hangs for as long as it may takes nobody's first try a slot."""
 
 LANES = (TEXTS, PICTURES, RETRIES)
@@ -68,7 +72,7 @@ LANES = (TEXTS, PICTURES, RETRIES)
 class Lane:
     """Claims messages of its kind and sends each, or puts it off, parks it, or gives it up."""
 
-    def __init__(self, pool: Pool, kind: Kind, letters: Letters, chats: Chats) -> None:
+    def __init__(self, pool: Pool, kind: Kind, letters: Mapping[str, Letters], chats: Chats) -> None:
         self.kind = kind
         self._pool = pool
         self._letters = letters
@@ -86,11 +90,12 @@ class Lane:
     async def deliver(self, message: Message) -> None:
         """Deals with one message."""
         structlog.contextvars.bind_contextvars(outbox_id=message.id, user_id=message.chat_id)
+        letters = self._letters[message.kind]
         try:
             if message.failures < LAST_FAILURE:
-                await self._letters.send(message)
+                await letters.send(message)
             else:
-                await self._letters.give_up(message, None)
+                await letters.give_up(message, None)
         except TelegramRetryAfter as error:
             async with connection(self._pool) as conn:
                 if await outbox.pause(conn, message.chat_id, error.retry_after):
@@ -117,7 +122,7 @@ class Lane:
         if failures < LAST_FAILURE:
             await self._postpone(message, min(_LONGEST_PAUSE_S, 2**failures), error, failures=1)
         else:
-            await self._letters.give_up(message, error)
+            await self._letters[message.kind].give_up(message, error)
 
     async def _postpone(self, message: Message, delay_s: float, error: Exception | None, failures: int) -> None:
         if not isinstance(error, Busy):
@@ -126,7 +131,8 @@ class Lane:
             await outbox.postpone(conn, message, float(delay_s), failures)
 
 
-def lanes(pool: Pool, texts: Letters, pictures: Letters, wake: Callable[[], None]) -> Sequence[Lane]:
-    """All of them; `wake` makes them look for work, as a chat that rested may be written to again."""
+def lanes(pool: Pool, letters: Mapping[str, Letters], wake: Callable[[], None]) -> Sequence[Lane]:
+    """All of them; `letters` by the kind of what is owed. `wake` makes them look for work, as a chat that rested may be
+    written to again."""
     chats = Chats(wake)
-    return [Lane(pool, kind, texts if kind is TEXTS else pictures, chats) for kind in LANES]
+    return [Lane(pool, kind, letters, chats) for kind in LANES]

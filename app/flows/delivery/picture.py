@@ -9,16 +9,13 @@ from aiogram import Bot
 from aiogram.enums import ChatAction
 from aiogram.exceptions import AiogramError, TelegramBadRequest, TelegramEntityTooLarge, TelegramRetryAfter
 
-from app import words
-from app.clients import genapi
-from app.clients.genapi import GenApi
-from app.clients.results import Crowded, LinkDead, Results
+from app import keyboards, words
+from app.clients.results import LinkDead
 from app.db import connection, transaction
 from app.faults import TELEGRAM
 from app.flows.cards import Cards
-from app.flows.delivery.hosts import Full, Hosts
-from app.flows.delivery.lanes import Busy
-from app.flows.delivery.upload import Upload
+from app.flows.delivery.fetch import PREPARE_S, Fetching
+from app.flows.delivery.upload import SEND_LEASE_S, SEND_S, Upload
 from app.flows.orders.settle import Settling
 from app.metrics import Metrics
 from app.pictures import NotAPicture, Pictures
@@ -27,12 +24,6 @@ from app.repo.generations import Failure
 from app.repo.records import Message, Pool, Result
 
 log = structlog.get_logger()
-
-PREPARE_S = {False: 55.0, True: 80.0}
-"""Fetching and scaling may take so long at the first try, and at a later one: less than the lease of its lane."""
-
-SEND_LEASE_S, SEND_S = 40.0, 35.0
-"""The lease that begins with the sending, and what that may take."""
 
 SENDS = 2
 """So many sends whose outcome nobody knows; after them the picture is taken for shown."""
@@ -52,21 +43,18 @@ class PictureLetters:
         pool: Pool,
         metrics: Metrics,
         bot: Bot,
-        results: Results,
+        fetching: Fetching,
         pictures: Pictures,
-        gen_api: GenApi,
         settling: Settling,
         cards: Cards,
     ) -> None:
         self._pool = pool
         self._metrics = metrics
         self._bot = bot
-        self._results = results
+        self._fetching = fetching
         self._pictures = pictures
-        self._gen_api = gen_api
         self._settling = settling
         self._cards = cards
-        self._hosts = Hosts()
 
     async def send(self, message: Message) -> None:
         """Fetches a picture and shows it, or ends its order where it can never be."""
@@ -107,7 +95,7 @@ class PictureLetters:
     async def _fetch(self, message: Message, result: Result, held: AsyncExitStack) -> bytes | None:
         """The picture in the chosen size, or None when there is none; what it raises is worth another try."""
         try:
-            data = await self._download(message, result, held)
+            data = await self._fetching.fetch(result.result_url, message.ref, message.failures, held)
             return await self._pictures.fit(data, result.size)
         except NotAPicture:
             log.warning("delivery.no_picture")
@@ -117,30 +105,15 @@ class PictureLetters:
         fresh = await self._fresh(result)
         return await self._fetch(message, fresh, held) if fresh else None
 
-    async def _download(self, message: Message, result: Result, held: AsyncExitStack) -> bytes:
-        try:
-            with self._hosts.fetching(result.result_url, message.ref, message.failures) as patience_s:
-                async with asyncio.timeout(patience_s):
-                    with self._metrics.outside_call("results", "fetch"):
-                        return await self._results.fetch(result.result_url, held)
-        except Full as error:
-            raise Busy(f"{error} has its slots") from error
-        except Crowded as error:
-            raise Busy(str(error)) from error
-
     async def _fresh(self, result: Result) -> Result | None:
         """The same generation with a fresh link, asked for once; None where there is none."""
         if result.result_refreshed or result.request_id is None:
             return None
-        try:
-            with self._metrics.outside_call("gen-api", "ask"):
-                outcome = await self._gen_api.ask(result.request_id)
-        except genapi.NotFound:
-            return None
-        if outcome.url is None:
+        url = await self._fetching.fresh_link(result.request_id)
+        if url is None:
             return None
         async with connection(self._pool) as conn:
-            await generations.refresh_result(conn, result.id, outcome.url)
+            await generations.refresh_result(conn, result.id, url)
             return await generations.result(conn, result.id)
 
     async def _show(self, message: Message, result: Result, data: bytes) -> None:
@@ -153,7 +126,7 @@ class PictureLetters:
         upload = Upload(data, "picture.png")
         try:
             async with asyncio.timeout(SEND_S):
-                file_id = await self._upload(message.chat_id, upload)
+                file_id = await self._upload(message, result.id, upload)
         except (TelegramBadRequest, TelegramEntityTooLarge) as error:
             log.error("delivery.picture_refused", error=error.message)
             await self._settling.undeliverable(message, result.user_id, Failure.UNDELIVERABLE)
@@ -168,16 +141,17 @@ class PictureLetters:
         else:
             await self._shown(message, result, file_id)
 
-    async def _upload(self, chat_id: int, upload: Upload) -> str | None:
+    async def _upload(self, message: Message, generation_id: UUID, upload: Upload) -> str | None:
+        chat_id, markup = message.chat_id, keyboards.result(words.of(message.language), generation_id)
         if len(upload.data) <= PHOTO_LIMIT:
             try:
-                sent = await self._bot.send_photo(chat_id, upload, request_timeout=30)
+                sent = await self._bot.send_photo(chat_id, upload, reply_markup=markup, request_timeout=30)
                 return sent.photo[-1].file_id if sent.photo else None
             except (TelegramBadRequest, TelegramEntityTooLarge) as error:
                 log.warning("delivery.photo_refused", error=error.message)
         upload.whole = False
-        document = (await self._bot.send_document(chat_id, upload, request_timeout=30)).document
-        return document.file_id if document else None
+        sent_file = await self._bot.send_document(chat_id, upload, reply_markup=markup, request_timeout=30)
+        return sent_file.document.file_id if sent_file.document else None
 
     async def _shown(self, message: Message, result: Result, file_id: str | None) -> None:
         """Ends message and order; `file_id` is None where nobody knows whether Telegram took the last send."""

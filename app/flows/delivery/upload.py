@@ -6,6 +6,9 @@ from aiogram import Bot
 from aiogram.exceptions import TelegramAPIError, TelegramNetworkError
 from aiogram.types import BufferedInputFile
 
+SEND_LEASE_S, SEND_S = 40.0, 35.0
+"""The lease that begins with the sending, and what that may take."""
+
 
 class Upload(BufferedInputFile):
     """`whole` once its last byte was handed over: before that Telegram cannot have taken it."""

@@ -7,7 +7,8 @@ from app.words.en.numbers import credits
 _HOW = (
     "/photo — make a new picture from your photo and a description\n"
     "/buy_subscription — buy credits\n"
-    "/status — balance and subscription"
+    "/status — balance and subscription\n"
+    "/history — your pictures"
 )
 
 
@@ -17,6 +18,7 @@ class EnglishChat(Chat):
         photo="Make a picture",
         buy_subscription="Buy credits",
         status="Balance and subscription",
+        history="My pictures",
         language="Language",
         support="Ask us anything",
         help="How it works",
@@ -35,8 +37,8 @@ class EnglishChat(Chat):
     cancelled = "Cancelled. To start again: /photo"
     nothing_to_cancel = "There is nothing to cancel. To start: /photo"
     forgotten = (
-        "Done: the descriptions, photos and file names of your orders are deleted. If an order is still under way, "
-        "its data go as soon as it is finished. Your balance and payments stay."
+        "Done: the descriptions, photos, links and file names of your orders are deleted, and /history is empty now. "
+        "If an order is still under way, its data go as soon as it is finished. Your balance and payments stay."
     )
     unknown_command = "I don’t know that command.\n\n" + _HOW
     start_with_photo = "To make a picture, send a photo with a caption or start with /photo"

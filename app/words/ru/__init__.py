@@ -3,11 +3,14 @@
 from app.words.ru.alerts import RussianAlerts
 from app.words.ru.card import RussianCard
 from app.words.ru.chat import RussianChat
+from app.words.ru.history import RussianHistory
 from app.words.ru.legal import RussianLegal
 from app.words.ru.orders import RussianOrders
 from app.words.ru.purchases import RussianPurchases
 from app.words.ru.stars import RussianStars
 
 
-class Russian(RussianChat, RussianCard, RussianOrders, RussianPurchases, RussianStars, RussianLegal, RussianAlerts):
+class Russian(
+    RussianChat, RussianCard, RussianOrders, RussianHistory, RussianPurchases, RussianStars, RussianLegal, RussianAlerts
+):
     """All words in Russian."""
