@@ -80,6 +80,8 @@ class FakeGenApi(Server):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.manner = Manner()
+        self.elsewhere: dict[str, str] = {}
+        """Where the results are, instead of here, of orders whose description holds that word."""
         self.orders: dict[int, Order] = {}
         self._ids = fresh_numbers()
 
@@ -145,6 +147,7 @@ class FakeGenApi(Server):
         if order.status != "success" or self.manner.success == "empty":
             return {"status": order.status, "result": [], "full_response": []}
         url = f"{self.origin}/results/{order.id}.png"
+        url = next((there for word, there in self.elsewhere.items() if word in order.fields["prompt"]), url)
         said: dict[str, Any] = {"status": "success", "result": [url], "full_response": [{"url": url}]}
         if self.manner.result == "objects":
             said["result"] = [{"url": url}]

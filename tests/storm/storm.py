@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 from app.repo import audit
 from sandbox.telegram import ChatMessage, Person
 from tests.faults.harness import Bot, Stage
+from tests.storm.misfortunes import Misfortunes
 from tests.storm.weather import FAULTS
 from tests.world import photograph
 
@@ -31,6 +32,7 @@ SETTINGS: dict[str, Any] = {
     "flood_burst": 1000,
 }
 
+_LONG_MINUTES = 2
 _PATIENCE_S = 8
 _FIRST_PERSON = 1000
 _OPEN = """
@@ -83,6 +85,8 @@ class Storm:
                 storm.create_task(self._disturb())
                 storm.create_task(self._kill(bots))
                 storm.create_task(self._interrupt())
+            if self.report.minutes >= _LONG_MINUTES:
+                await self._misfortunes(bots)
             await self._settle(bots)
             await self._compare()
         return self.report
@@ -208,14 +212,25 @@ class Storm:
             await interlude()
             self.report.counts[name] += 1
 
-    async def _settle(self, bots: list[Bot]) -> None:
-        """Everything works again and everybody is back: now all that is owed has to come."""
-        stage, begun = self._stage, time.monotonic()
-        for service in (stage.telegram, stage.gen_api, stage.yookassa):
+    async def _misfortunes(self, bots: list[Bot]) -> None:
+        """No kills and no chance any more: what some suffer and do must not be noticed by others."""
+        await self._heal(bots)
+        act = Misfortunes(self._stage, self.report.minutes * 60 / 4)
+        await act.run()
+        self.report.counts.update(act.counts)
+        self.report.differences += act.differences
+
+    async def _heal(self, bots: list[Bot]) -> None:
+        for service in (self._stage.telegram, self._stage.gen_api, self._stage.yookassa):
             service.heal()
         for bot in bots:
             if not bot.alive:
                 await bot.start()
+
+    async def _settle(self, bots: list[Bot]) -> None:
+        """Everything works again and everybody is back: now all that is owed has to come."""
+        stage, begun = self._stage, time.monotonic()
+        await self._heal(bots)
         for person in self._people:
             person.unblock()
             await person.send_text("/status", wait=False)
@@ -256,7 +271,8 @@ class Storm:
         await self._compare_payments()
 
     def _count(self, outcomes: list[Any]) -> None:
-        counts, shown = self.report.counts, [m for person in self._people for m in person.messages if m.outgoing]
+        everybody = self._stage.telegram.people.values()
+        counts, shown = self.report.counts, [m for person in everybody for m in person.messages if m.outgoing]
         counts["orders"] = len(outcomes)
         counts["delivered"] = sum(row["status"] == "delivered" for row in outcomes)
         counts["refunded"] = sum(row["status"] == "failed" for row in outcomes)
@@ -273,7 +289,8 @@ class Storm:
         for generation, times in accepted.items():
             if times > 1:
                 self.report.differences.append(f"generation {generation} was accepted by gen-api {times} times")
-        for person in self._people:
+        everybody = self._stage.telegram.people.values()
+        for person in everybody:
             theirs = [row["status"] for row in outcomes if row["user_id"] == person.id]
             pictures = sum(1 for message in person.messages if message.outgoing and message.photo)
             told = sum("возвращ" in (message.text or "") for message in person.messages if message.outgoing)

@@ -9,7 +9,7 @@ from tests.faults.harness import Stage
 _HTML = "<html><body>Bad Gateway</body></html>"
 
 
-async def _forge(yookassa: FakeYooKassa) -> None:
+async def forge(yookassa: FakeYooKassa) -> None:
     """Whoever knows the newest payment's id claims at once, a hundred times, that it was paid and given back."""
     if yookassa.payments:
         payment = next(reversed(yookassa.payments))
@@ -45,7 +45,7 @@ FAULTS: Mapping[str, Callable[[Stage], object]] = {
     "notification doubled": lambda stage: stage.yookassa.misdeliver("doubled"),
     "notification late": lambda stage: stage.yookassa.misdeliver("delayed", delay=3),
     "notification forged": lambda stage: stage.yookassa.misdeliver("forged"),
-    "notifications forged at once": lambda stage: stage.yookassa.spawn(_forge(stage.yookassa)),
+    "notifications forged at once": lambda stage: stage.yookassa.spawn(forge(stage.yookassa)),
     "refunds shown late": lambda stage: stage.yookassa.lag(4),
     "payment without an answer, made": lambda stage: stage.yookassa.fault("payments.create", drop=True, handled=True),
     "payment without an answer, not made": lambda stage: stage.yookassa.fault("payments.create", drop=True),
