@@ -277,6 +277,19 @@ async def test_an_order_is_found_by_its_card_for_its_owner_alone(orders: Rows) -
     assert await generations.find_order(orders.conn, "another", 1) is None
 
 
+async def test_an_order_is_known_by_its_id_and_by_its_number(orders: Rows) -> None:
+    assert await generations.by_request(orders.conn, 6) == orders.ids["ready"]
+    assert await generations.by_request(orders.conn, 7) is None
+    for name in ("fresh", "failed"):
+        owner = await generations.owner(orders.conn, orders.ids[name])
+        assert owner is not None
+        assert owner.status == await orders.of(name, "status")
+    for name in ("ready", "delivered"):
+        result = await generations.result(orders.conn, orders.ids[name])
+        assert result is not None
+        assert (result.id, result.status) == (orders.ids[name], name)
+
+
 async def test_what_is_ahead_was_queued_before_and_is_queued_still(orders: Rows) -> None:
     """Nothing is ahead of what is being drawn."""
     await orders.conn.execute("UPDATE generations SET created_at = now() - interval '1 hour'")
