@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.notices import OrderFailed
+from app.notices import OrderFailed, Priority
 from app.repo import outbox, users
 from app.repo.records import Connection, Message
 from tests.rows import NOW, Rows, Sql, ago, ahead
@@ -118,6 +118,17 @@ async def test_a_claim_asks_for_what_has_failed_or_has_not(owed: Rows) -> None:
     assert await owed.changes(lambda: claim(owed.conn)) == {"due", "failed"}
     [first] = await claim(owed.conn, limit=1)
     assert first.id == owed.ids["due"]
+
+
+async def test_a_claim_reads_no_further_than_its_priority(owed: Rows) -> None:
+    """And says the language of the chat that it is for."""
+    await owed.add("broadcast", chat_id=1, priority=2, due_at=NOW)
+    await users.visit(owed.conn, 1, "en")
+    await users.visit(owed.conn, 101, "ru")
+    alerts = partial(outbox.claim, owed.conn, 99, 30, [], [KIND], last=Priority.ALERT)
+    assert await owed.changes(alerts) == {"due"}
+    claimed = {message.id: message.language for message in await claim(owed.conn)}
+    assert claimed == {owed.ids["due"]: "ru", owed.ids["broadcast"]: "en"}
 
 
 async def test_a_pause_grows_and_is_the_bots_where_two_other_chats_have_one(owed: Rows) -> None:

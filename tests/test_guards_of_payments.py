@@ -56,6 +56,8 @@ async def test_what_is_new_is_made_and_nothing_else(bought: Rows) -> None:
     assert await bought.let_through(lambda row: payments.link(conn, row, "x", "u", 60, None)) == {"new", "old"}
     assert await bought.let_through(lambda row: payments.back_off(conn, row, 60)) == {"new", "old"}
     assert await bought.let_through(lambda row: payments.abandon(conn, row)) == {"old"}
+    await conn.execute("UPDATE payments SET created_at = now() - interval '1 day'")
+    assert await bought.let_through(lambda row: payments.abandon(conn, row)) == {"new", "old"}
 
 
 async def test_a_refusal_is_believed_of_the_first_call_alone(bought: Rows) -> None:
@@ -220,6 +222,7 @@ async def told(bought: Rows) -> Rows:
         "read": {"poll_at": ahead("1 minute"), "amount": 5_000},
         "shown": {"status": "shown", "amount": 2_000},
         "lost": {"status": "lost", "amount": 1_000},
+        "lost, unread": {"status": "lost"},
         "another's": {"payment_id": bought.ids["pending"], "poll_at": ahead("1 minute")},
         "another's, read": {"payment_id": bought.ids["pending"], "poll_at": ahead("1 minute"), "amount": 5_000},
     }

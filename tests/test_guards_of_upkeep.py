@@ -145,6 +145,8 @@ async def test_only_what_a_living_worker_would_have_done_is_stuck(books: Books) 
         ("orders", 2, 360),
         ("payments", 1, 360),
     ]
+    await conn.execute("DELETE FROM outbox WHERE ref = 'failing for long'")
+    assert (await stuck.overdue(conn, "1", True))[0].oldest_s == 360
 
 
 @pytest.mark.parametrize(
