@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.telegram import Person
+from sandbox.telegram import ChatMessage, Person
 from tests.faults.harness import Stage
 from tests.world import photograph
 
@@ -81,6 +81,36 @@ class Order(Way):
         found = ends, credits, pictures, told
         assert found[:2] in ((["delivered"], 8), (["failed"], 10)), found
         assert 1 <= pictures <= 2 if ends == ["delivered"] else told >= 1, found
+
+
+class Album(Way):
+    """Three pictures sent at once, the card that they gather on, «✅», the picture."""
+
+    async def walk(self) -> AsyncIterator[None]:
+        await self.person.send_text("/start")
+        yield
+        self.does(self.person.send_album([photograph()] * 3, "Коты"))
+        await self.stage.telegram.wait_for(self._card, 20)
+        await asyncio.gather(*self._deliveries)
+        card = self._card()
+        assert card is not None
+        self.does(self.person.press(card.id, "✅"))
+        await self.stage.telegram.wait_for(lambda: self.shown("Готово"), 20)
+
+    def _card(self) -> ChatMessage | None:
+        """The newest card, where all of the album stands on it."""
+        cards = [message for message in self.person.messages if message.button("✅")]
+        return cards[-1] if cards and "Картинки: 3" in (cards[-1].text or "") else None
+
+    async def holds(self) -> None:
+        orders = await self.stage.pool.fetch(
+            "SELECT status, cardinality(sources) AS pictures FROM generations WHERE user_id = $1", self.person.id
+        )
+        found = [(row["status"], row["pictures"]) for row in orders], await self.stage.credits(self.person)
+        assert found in (([], 10), ([("delivered", 3)], 8), ([("failed", 3)], 10)), found
+        assert orders or self._card(), "an album in pieces"
+        assert self.stage.creates(self.person) <= 1
+        assert 1 <= self.shown() <= 2 if found[1] == 8 else self.shown("возвращ") >= len(orders)
 
 
 class Failure(Way):
@@ -180,4 +210,4 @@ class Conversation(Way):
         assert await self.stage.credits(self.person) == 10
 
 
-WAYS: tuple[type[Way], ...] = (Welcome, Conversation, Order, Failure, Purchase, Refund)
+WAYS: tuple[type[Way], ...] = (Welcome, Conversation, Order, Album, Failure, Purchase, Refund)

@@ -15,12 +15,13 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from app.catalog import MODELS, described
 from app.repo import audit
 from sandbox.telegram import ChatMessage, Person
 from tests.faults.harness import Bot, Stage
+from tests.storm import shapes
 from tests.storm.misfortunes import Misfortunes
 from tests.storm.weather import FAULTS
-from tests.world import photograph
 
 PEOPLE = 10
 SETTLE_S = 120
@@ -30,6 +31,7 @@ SETTINGS: dict[str, Any] = {
     "payment_poll_after_s": 2.0,
     "worker_tick_s": 0.3,
     "flood_burst": 1000,
+    "models": shapes.MODELS_SOLD,
 }
 
 _LONG_MINUTES = 2
@@ -118,14 +120,16 @@ class Storm:
 
     async def _order(self, person: Person, chance: random.Random) -> None:
         start = _newest(person)
-        await person.send_text("/photo", wait=False)
-        await person.send_photo(photograph(), caption=f"Кот {chance.random()}", wait=False)
-        card = await self._answer(person, start, lambda message: message.button("✅"))
+        await shapes.begin(person, f"Кот {chance.random()}", chance)
+        card = await self._answer(person, start, lambda message: message.button("✅") or message.button("🖼"))
+        if not card.button("✅"):
+            await person.press(card.id, "🖼", wait=False)
+            card = await self._answer(person, card.id, lambda message: message.button("✅"))
         if chance.random() < 0.1:
             await person.press(card.id, "❌", wait=False)
             return
-        if chance.random() < 0.4:
-            await person.press(card.id, "512", wait=False)
+        for button in shapes.choices(chance):
+            await person.press(card.id, button, wait=False)
         for _ in range(chance.choice((1, 1, 2, 5))):
             await person.press(card.id, "✅", wait=False, at_once=chance.random() < 0.5)
         self.report.counts["cards confirmed"] += 1
@@ -268,6 +272,7 @@ class Storm:
         )
         self._count(outcomes)
         self._compare_orders(outcomes)
+        await self._compare_shapes()
         await self._compare_payments()
 
     def _count(self, outcomes: list[Any]) -> None:
@@ -300,6 +305,23 @@ class Storm:
                 self.report.differences.append(f"{person.id}: {pictures} pictures for {theirs}")
             if told < theirs.count("failed"):
                 self.report.differences.append(f"{person.id}: told {told} times of refunds for {theirs}")
+
+    async def _compare_shapes(self) -> None:
+        """gen-api got what was ordered, and what was ordered cost what its quality costs."""
+        rows = await self._stage.pool.fetch(
+            "SELECT id::text, model, quality, price, prompt, style, sources FROM generations"
+        )
+        ours = {row["id"]: row for row in rows}
+        for row in rows:
+            if row["price"] != MODELS[row["model"]].quality(row["quality"]).price:
+                self.report.differences.append(f"generation {row['id']} cost {row['price']}: {dict(row)}")
+        for order in self._stage.gen_api.orders.values():
+            row = ours[parse_qs(urlsplit(order.fields["callback_url"]).query)["generation"][0]]
+            pictures = len(order.addresses) or len(order.images)
+            self.report.counts[f"of {pictures} pictures"] += 1
+            wanted = MODELS[row["model"]].network, len(row["sources"]), described(row["prompt"], row["style"])
+            if (order.network.name, pictures, order.fields["prompt"]) != wanted:
+                self.report.differences.append(f"generation {row['id']}: gen-api got {order.fields}")
 
     async def _compare_payments(self) -> None:
         rows = await self._stage.pool.fetch(
