@@ -24,6 +24,10 @@ RESUME = "resume"
 """Callback data of the button that leads back to the order card, or to a new one."""
 
 
+EXAMPLES = "examples"
+"""Callback data of the button that shows what may be ordered."""
+
+
 NO_PICTURE = "blank"
 """Callback data of the button that orders from the description alone."""
 
@@ -158,6 +162,12 @@ def _model_button(words: Words, key: str, chosen: bool) -> str:
 def no_picture(words: Words) -> InlineKeyboardMarkup:
     """Beside the question for a picture: on without one."""
     button = InlineKeyboardButton(text=words.no_picture_button, callback_data=NO_PICTURE)
+    return InlineKeyboardMarkup(inline_keyboard=[[button]])
+
+
+def examples(words: Words) -> InlineKeyboardMarkup:
+    """One tap to the pictures that show what may be ordered."""
+    button = InlineKeyboardButton(text=words.examples_button, callback_data=EXAMPLES)
     return InlineKeyboardMarkup(inline_keyboard=[[button]])
 
 

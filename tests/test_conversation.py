@@ -232,7 +232,7 @@ async def test_two_presses_are_one_order(bot: World, at_once: bool) -> None:
     else:
         presses = [await person.press(card.id, "✅") for _ in range(2)]
     told = sorted([await _answer(bot, press) for press in presses])
-    assert told == ["Заказ принят", "По этой карточке заказ уже сделан."]
+    assert told == ["Заказ принят", "По этой карточке заказ уже сделан. Ещё картинка — /photo"]
     await bot.shown(person)
     assert len(bot.gen_api.called("create")) == 1
     assert await bot.credits(person) == 8

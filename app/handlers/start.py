@@ -5,6 +5,7 @@ from aiogram.filters import Command, CommandStart
 from aiogram.methods import SendMessage
 from aiogram.types import ChatMemberUpdated, Message
 
+from app import keyboards
 from app.conversation import Conversation
 from app.db import connection
 from app.handlers.visitor import Visitor
@@ -16,7 +17,8 @@ from app.words import Words
 async def start(message: Message, conversation: Conversation, visitor: Visitor) -> SendMessage:
     """Greets, and says how many credits there are."""
     await conversation.leave()
-    return message.answer(visitor.words.greeting(visitor.credits))
+    words = visitor.words
+    return message.answer(words.greeting(visitor.credits), reply_markup=keyboards.examples(words))
 
 
 async def back(_change: ChatMemberUpdated) -> None:

@@ -3,7 +3,21 @@
 from aiogram import Dispatcher
 
 from app.conversation import Conversing
-from app.handlers import card, collecting, errors, groups, history, language, result, shop, stars, start, status, texts
+from app.handlers import (
+    card,
+    collecting,
+    errors,
+    examples,
+    groups,
+    history,
+    language,
+    result,
+    shop,
+    stars,
+    start,
+    status,
+    texts,
+)
 from app.handlers.visitor import Visits
 from app.turns import Turns
 
@@ -18,6 +32,7 @@ def dispatcher(turns: Turns, visits: Visits) -> Dispatcher:
         groups.router(),
         shop.router(),
         start.router(),
+        examples.router(),
         status.router(),
         texts.router(),
         language.router(),

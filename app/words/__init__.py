@@ -11,6 +11,7 @@ from app.words.alerts import Alerts
 from app.words.card import Card
 from app.words.chat import Chat, Commands
 from app.words.en import English
+from app.words.examples import Examples
 from app.words.history import History
 from app.words.legal import Legal
 from app.words.orders import Orders
@@ -21,7 +22,7 @@ from app.words.stars import Stars
 type Language = Literal["ru", "en"]
 
 
-class Words(Chat, Card, Orders, History, Purchases, Stars, Legal, Alerts, Protocol):
+class Words(Chat, Examples, Card, Orders, History, Purchases, Stars, Legal, Alerts, Protocol):
     """All that the bot says, in one language."""
 
 

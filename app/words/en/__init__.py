@@ -3,6 +3,7 @@
 from app.words.en.alerts import EnglishAlerts
 from app.words.en.card import EnglishCard
 from app.words.en.chat import EnglishChat
+from app.words.en.examples import EnglishExamples
 from app.words.en.history import EnglishHistory
 from app.words.en.legal import EnglishLegal
 from app.words.en.orders import EnglishOrders
@@ -11,6 +12,14 @@ from app.words.en.stars import EnglishStars
 
 
 class English(
-    EnglishChat, EnglishCard, EnglishOrders, EnglishHistory, EnglishPurchases, EnglishStars, EnglishLegal, EnglishAlerts
+    EnglishChat,
+    EnglishExamples,
+    EnglishCard,
+    EnglishOrders,
+    EnglishHistory,
+    EnglishPurchases,
+    EnglishStars,
+    EnglishLegal,
+    EnglishAlerts,
 ):
     """All words in English."""

@@ -35,8 +35,8 @@ class EnglishCard(Card):
     ask_one_more = "Send one more picture — as a photo, or as a JPEG, PNG or WEBP file."
     album_full = f"An order takes up to {MOST_SOURCES} pictures: I take the first ones and leave the rest out."
     album_over = (
-        "The card of this album is closed already, and this picture is not on it. "
-        "To begin a new order with it, send it by itself."
+        "The card of this album is already closed, and this picture isn’t on it. "
+        "To start a new order with it, send it by itself."
     )
 
     def card(
@@ -62,7 +62,7 @@ class EnglishCard(Card):
         return f"{self.qualities.get(quality, quality)} · {price}"
 
     def added(self, pictures: int) -> str:
-        return f"The picture is added, {pictures} in all. You can order on the card."
+        return f"Picture added, {pictures} in all. Order on the card."
 
     def price_changed(self, price: int) -> str:
         return f"The price has changed to {credits(price)}. No credits were taken. If you agree, press “✅” again."
@@ -70,8 +70,8 @@ class EnglishCard(Card):
 
 def _pictures(pictures: int, used: int) -> str:
     if not pictures:
-        return "No picture, from the description alone"
+        return "No picture, from the description only"
     if used == pictures:
         return f"Pictures: {pictures}"
-    taken = {0: "draws without them", 1: "takes the first one alone"}.get(used, f"takes the first {used}")
+    taken = {0: "draws without them", 1: "takes only the first one"}.get(used, f"takes the first {used}")
     return f"Pictures: {pictures}, this model {taken}"

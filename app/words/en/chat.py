@@ -1,6 +1,6 @@
 """The ways in and out in English."""
 
-from app.catalog import PRICE, WELCOME_CREDITS
+from app.catalog import MOST_SOURCES, PRICE, WELCOME_CREDITS
 from app.words.chat import Chat, Commands
 from app.words.en.numbers import credits
 
@@ -26,26 +26,30 @@ class EnglishChat(Chat):
         forget="Delete my descriptions and photos",
     )
     help = (
-        "Send /photo, then a photo with a caption — or the photo and the description in two messages. "
-        "Choose a size and press “✅ Draw”: the picture comes to this chat, usually within a minute.\n\n"
-        f"Everybody new gets {credits(WELCOME_CREDITS)}; a picture costs {credits(PRICE)}. "
-        "If something goes wrong, the credits are back on your balance.\n\n"
+        "Send a photo and say in the caption what to turn it into. One order takes up to "
+        f"{MOST_SOURCES} photos, or none at all: send /photo, then a description, and press “🖼”. "
+        "On the card, choose a model, a size and a style and press “✅ Draw”: the picture will arrive in this chat.\n\n"
+        f"Everyone starts with {credits(WELCOME_CREDITS)}; a picture costs from {credits(PRICE)}, the price is on the "
+        "card. If something goes wrong, the credits go back to your balance.\n\n"
         f"{_HOW}\n/cancel — cancel what you started\n/forget — delete my descriptions and photos\n"
-        "/language — the language I speak\n/support — ask us, /paysupport — about a payment\n"
-        "/terms — the terms, /privacy — about your data"
+        "/language — change the language\n/support — ask us, /paysupport — ask about a payment\n"
+        "/terms — terms of service, /privacy — your data"
     )
     cancelled = "Cancelled. To start again: /photo"
     nothing_to_cancel = "There is nothing to cancel. To start: /photo"
     forgotten = (
-        "Done: the descriptions, photos, links and file names of your orders are deleted, and /history is empty now. "
-        "If an order is still under way, its data go as soon as it is finished. Your balance and payments stay."
+        "Done: the descriptions, photos, links and file names of your orders are deleted, and /history is now empty. "
+        "If an order is still under way, its data will be deleted as soon as it’s finished. Your balance and payments "
+        "stay. To draw: /photo"
     )
     unknown_command = "I don’t know that command.\n\n" + _HOW
     start_with_photo = "To make a picture, send a photo with a caption or start with /photo"
-    apology = "Something broke on my side. We know about it; please try again a little later."
-    slow_down = "That was too fast for me. Wait a couple of seconds and try again."
+    apology = (
+        "Something broke on my side. We know about it; please try again a little later. If it keeps happening: /support"
+    )
+    slow_down = "That was too fast for me. Please wait a couple of seconds and try again."
     button_unknown = "This button no longer works. Start again: /photo"
-    ask_language = "Which language shall I speak?"
+    ask_language = "Which language should I speak?"
     language_chosen = "I speak English now. To draw: /photo"
 
     language_button = "🇬🇧 English"

@@ -8,45 +8,45 @@ from app.words.en.numbers import about, credits, minutes
 from app.words.orders import Orders
 
 _TOO_LARGE = (
-    "This picture is too large: the limits are 20 MB and 50 million pixels. Send it as a photo, or a smaller file."
+    "This picture is too large: the limits are 20 MB and 50 megapixels. Send it as a photo, or send a smaller file."
 )
 
 _FAILURES = {
-    "not_a_picture": "This is not a picture, or the file is damaged. Send a photo, or a JPEG, PNG or WEBP file.",
+    "not_a_picture": "This isn’t a picture, or the file is damaged. Send a photo, or a JPEG, PNG or WEBP file.",
     "too_large": _TOO_LARGE,
-    "file_gone": "Your picture could not be downloaded from Telegram. Please send it again.",
-    "refused": "The drawing service did not accept the order.",
-    "model_gone": "This model does not draw any more.",
-    "provider": "The drawing service could not draw this picture. Try another description or photo.",
-    "deadline": "The drawing service did not answer in time.",
-    "no_picture": "The drawing service did not hand the picture over.",
-    "undeliverable": "Telegram did not accept the finished picture.",
+    "file_gone": "I couldn’t download your picture from Telegram. Please send it again.",
+    "refused": "The drawing service turned this order down. Try a different description or another model.",
+    "model_gone": "This model is no longer available.",
+    "provider": "The drawing service couldn’t draw this picture. Try a different description or photo.",
+    "deadline": "The drawing service didn’t answer in time. Please order again a little later.",
+    "no_picture": "The drawing service didn’t deliver the picture. Please order again.",
+    "undeliverable": "Telegram didn’t accept the finished picture. Try another size or model.",
 }
 
 
 class EnglishOrders(Orders):
     ask_both = (
-        "Send a picture (as a photo or as a file) and a description of what to draw "
-        "— in one message with a caption or in two, in either order."
+        "Send a picture (as a photo or as a file) and a description of what to draw: "
+        "as a caption, or in a separate message, in either order."
     )
-    ask_picture = "I have the description. Now send the picture — as a photo, or as a JPEG, PNG or WEBP file."
-    ask_prompt = "I have the picture. Now describe in words what to draw."
-    not_a_picture = "A picture is needed here: send it as a photo, or as a JPEG, PNG or WEBP file."
+    ask_picture = "Got the description. Now send the picture — as a photo, or as a JPEG, PNG or WEBP file."
+    ask_prompt = "Got the picture. Now describe what to draw."
+    not_a_picture = "I need a picture here: send it as a photo, or as a JPEG, PNG or WEBP file."
     video_instead = "I can’t work with videos. Send a picture — as a photo, or as a JPEG, PNG or WEBP file."
     heic_instead = "I can’t read HEIC. Send the picture as a photo — Telegram converts it — or as a JPEG file."
     too_large = _TOO_LARGE
-    empty_prompt = "The description is empty. Write in words what to draw."
-    long_prompt = f"The description is too long: {PROMPT_LIMIT} characters at most. Please shorten it."
+    empty_prompt = "The description is empty. Tell me what to draw."
+    long_prompt = f"The description is too long: the limit is {PROMPT_LIMIT} characters. Please shorten it."
     card_old = "This card is out of date. Start again: /photo"
-    card_cancelled = "The order is cancelled, no credits were taken. To start again: /photo"
-    card_used = "An order was already made from this card."
+    card_cancelled = "Order cancelled, no credits were taken. To start again: /photo"
+    card_used = "This card has already been ordered. For another picture: /photo"
     order_accepted = "Order accepted"
     order_done = "✅ Done, the picture is below."
     order_not_drawn = "😔 This picture could not be made. See the message below for what happened and what to do."
-    declined_busy = "There are too many orders right now. Try again in a few minutes — no credits were taken."
+    declined_busy = "There are too many orders right now. No credits were taken; please try again in a few minutes."
     declined_provider = (
-        "Drawing is unavailable at the moment: the service accepts no orders. We are looking into it. "
-        "Try again in a few minutes — no credits were taken."
+        "Drawing is unavailable at the moment: the service isn’t accepting orders. We’re looking into it. "
+        "No credits were taken; please try again in a few minutes."
     )
 
     cancel_button = "❌ Cancel"
@@ -75,7 +75,7 @@ class EnglishOrders(Orders):
     def too_few(self, balance: int, price: int) -> str:
         return (
             f"Not enough credits: you have {credits(balance)}, and a picture costs {credits(price)}.\n"
-            "Top up: /buy_subscription. Then come back to the card and press “✅” again."
+            "Top up: /buy_subscription. Then go back to the card and press “✅” again."
         )
 
     def model_button(self, title: str, price: int, lowest: bool) -> str:
@@ -85,8 +85,8 @@ class EnglishOrders(Orders):
 
     def model_off(self, offer: Sequence[str]) -> str:
         if not offer:
-            return "No model is drawing at the moment. We are looking into it. Try again later — no credits were taken."
-        return f"This model is not drawing now. Choose another on the card: {_titles(offer)}. No credits were taken."
+            return "No model is available now; we’re looking into it. No credits were taken; please try again later."
+        return f"This model isn’t available now. Choose another on the card: {_titles(offer)}. No credits were taken."
 
     def order_failed(self, reason: str, price: int, balance: int, picture: int | None, offer: Sequence[str]) -> str:
         why = _FAILURES.get(reason, _FAILURES["provider"])
@@ -94,7 +94,7 @@ class EnglishOrders(Orders):
             why = f"Picture {picture}: {why}"
         if offer:
             why = f"{why} Choose another: {_titles(offer)}."
-        return f"😔 {why}\n\nYour credits were refunded ({price}); you have {credits(balance)}. Try again: /photo"
+        return f"😔 {why}\n\nYour credits were refunded ({price}); you have {credits(balance)}. To try again: /photo"
 
 
 def _or_else(left_s: float | None) -> str:

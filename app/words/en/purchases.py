@@ -3,26 +3,28 @@
 from datetime import date
 from html import escape
 
-from app.catalog import PLANS, SUBSCRIPTION_DAYS
+from app.catalog import PLANS, PRICE, SUBSCRIPTION_DAYS
 from app.words.dates import day_text
 from app.words.en.numbers import credits, money, roubles
 from app.words.purchases import Purchases
 
 _STATES = {
-    "succeeded": "Your payment has arrived, the credits are on your balance: /status",
-    "refunded": "This payment was refunded and its credits were taken back: /status",
+    "succeeded": "Your payment has arrived and the credits are on your balance: /status",
+    "refunded": "This payment was refunded and its credits were taken back: /status. To buy again: /buy_subscription",
     "canceled": "The payment was cancelled, no money was taken. To try again: /buy_subscription",
-    "review": "Your payment has arrived but needs a check. We are looking into it.",
+    "review": "Your payment has arrived but needs checking. We’re looking into it; questions: /paysupport",
 }
 
 
 class EnglishPurchases(Purchases):
-    plans_offer = f"How many credits? With them comes a subscription for {SUBSCRIPTION_DAYS} days."
+    plans_offer = f"How many credits would you like? They come with a {SUBSCRIPTION_DAYS}-day subscription."
     pay_later = (
-        "YooKassa does not answer at the moment. Press the plan again in a minute — there will be no second payment. "
-        "If the link is ready earlier, it comes here by itself."
+        "YooKassa isn’t answering at the moment. Press the plan again in a minute — you won’t be charged twice. "
+        "If the link is ready earlier, I’ll send it here."
     )
-    pay_refused = "Paying is unavailable right now, we are looking into it. No money was taken; try again in a minute."
+    pay_refused = (
+        "Payments are unavailable right now; we’re looking into it. No money was taken; try again in a minute."
+    )
 
     buy_button = "Buy credits"
     pay_button = "Pay"
@@ -35,18 +37,18 @@ class EnglishPurchases(Purchases):
         return f"{money(found.price(currency), currency)} — {credits(found.credits)}" if found else escape(plan)
 
     def pay(self, plan: str) -> str:
-        return f"{self.plan(plan)}. Press “Pay” to open YooKassa’s page. The link lives for about an hour."
+        return f"{self.plan(plan)}. Press “Pay” to open YooKassa’s page. The link is valid for about an hour."
 
     def payment_purpose(self, bought: int) -> str:
         return f"{credits(bought)} for drawing pictures"
 
     def payment_state(self, status: str | None) -> str:
         if status is None:
-            return "There are no payments yet. To buy credits: /buy_subscription"
-        return _STATES.get(status, "The payment is not confirmed yet. I’ll write here as soon as YooKassa confirms it.")
+            return "You have no payments yet. To buy credits: /buy_subscription"
+        return _STATES.get(status, "The payment isn’t confirmed yet. I’ll write here as soon as YooKassa confirms it.")
 
     def payment_link(self, plan: str) -> str:
-        return f"Your payment link is ready ({self.plan(plan)}). It can be paid within an hour."
+        return f"Your payment link is ready ({self.plan(plan)}). Pay within an hour."
 
     def payment_succeeded(self, added: int, balance: int, until: date) -> str:
         return (
@@ -56,17 +58,18 @@ class EnglishPurchases(Purchases):
         )
 
     def payment_canceled(self, plan: str, reason: str) -> str:
-        why = "The time to pay is over" if reason == "expired_on_confirmation" else "The payment was cancelled"
+        why = "The payment link has expired" if reason == "expired_on_confirmation" else "The payment was cancelled"
         return f"{why} ({self.plan(plan)}). No money was taken."
 
     def payment_refunded(self, taken: int, balance: int, full: bool) -> str:
-        end = " The subscription of this payment has ended." if full else ""
+        end = " The subscription that came with it has ended." if full else ""
+        end += " Questions: /paysupport"
         return f"A payment was refunded: {credits(taken)} taken back, you have {credits(balance)}.{end}"
 
     def debt_taken(self, taken: int, left: int, balance: int) -> str:
         more = f" Still to be taken: {credits(left)}." if left else ""
         return (
-            f"{credits(taken)} taken back: they were missing when a payment of yours was refunded. "
+            f"{credits(taken)} taken back: your balance didn’t have enough of them when your payment was refunded. "
             f"You have {credits(balance)}.{more}"
         )
 
@@ -75,5 +78,7 @@ class EnglishPurchases(Purchases):
         if plan and until:
             lines.append(f"Subscription: {self.plan(plan, currency)}, runs until {day_text(until)}.")
         else:
-            lines.append("There is no active subscription. To buy one: /buy_subscription")
+            lines.append("You have no active subscription. To buy one: /buy_subscription")
+        if balance >= PRICE:
+            lines.append("To draw: /photo")
         return "\n".join(lines)

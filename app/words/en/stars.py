@@ -9,9 +9,11 @@ from app.words.stars import Stars
 
 class EnglishStars(Stars):
     invoice_unknown = "This invoice is not yours or is no longer valid. Choose a plan again: /buy_subscription"
-    invoice_paid = "This invoice is paid already, the credits are on your balance: /status. More: /buy_subscription"
-    invoice_closed = "Stars are no longer taken here. Other ways: /buy_subscription"
-    invoice_later = "The invoice cannot be checked right now. No Stars were taken; try again in a minute."
+    invoice_paid = (
+        "This invoice has already been paid and the credits are on your balance: /status. More: /buy_subscription"
+    )
+    invoice_closed = "Stars are no longer accepted here. Other ways to pay: /buy_subscription"
+    invoice_later = "I can’t check this invoice right now. No Stars were taken; please try again in a minute."
 
     def stars_button(self, stars: int) -> str:
         return money(stars, "XTR")
@@ -28,7 +30,7 @@ class EnglishStars(Stars):
     def payment_stray(self, amount: int, currency: str) -> str:
         return (
             f"Your payment of {money(amount, currency)} has arrived, but I could not find what it is for. "
-            "We are looking into it; questions: /paysupport"
+            "We’re looking into it; questions: /paysupport"
         )
 
     def alert_stray_charge(self, charge: str, user_id: int, amount: int, currency: str) -> str:

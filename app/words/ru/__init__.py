@@ -3,6 +3,7 @@
 from app.words.ru.alerts import RussianAlerts
 from app.words.ru.card import RussianCard
 from app.words.ru.chat import RussianChat
+from app.words.ru.examples import RussianExamples
 from app.words.ru.history import RussianHistory
 from app.words.ru.legal import RussianLegal
 from app.words.ru.orders import RussianOrders
@@ -11,6 +12,14 @@ from app.words.ru.stars import RussianStars
 
 
 class Russian(
-    RussianChat, RussianCard, RussianOrders, RussianHistory, RussianPurchases, RussianStars, RussianLegal, RussianAlerts
+    RussianChat,
+    RussianExamples,
+    RussianCard,
+    RussianOrders,
+    RussianHistory,
+    RussianPurchases,
+    RussianStars,
+    RussianLegal,
+    RussianAlerts,
 ):
     """All words in Russian."""

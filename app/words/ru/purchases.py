@@ -3,7 +3,7 @@
 from datetime import date
 from html import escape
 
-from app.catalog import PLANS, SUBSCRIPTION_DAYS
+from app.catalog import PLANS, PRICE, SUBSCRIPTION_DAYS
 from app.words.dates import day_text
 from app.words.purchases import Purchases
 from app.words.ru.numbers import credits, money, plural, roubles
@@ -12,9 +12,9 @@ _DAYS = f"{SUBSCRIPTION_DAYS} {plural(SUBSCRIPTION_DAYS, 'день', 'дня', '
 
 _STATES = {
     "succeeded": "Оплата прошла, кредиты на балансе: /status",
-    "refunded": "По этому платежу сделан возврат, кредиты списаны: /status",
+    "refunded": "По этому платежу сделан возврат, кредиты списаны: /status. Купить снова — /buy_subscription",
     "canceled": "Платёж отменён, деньги не списаны. Попробовать снова — /buy_subscription",
-    "review": "Платёж получен, но требует проверки. Мы уже смотрим.",
+    "review": "Платёж получен, но требует проверки. Мы уже смотрим; вопросы — /paysupport",
 }
 
 
@@ -63,6 +63,7 @@ class RussianPurchases(Purchases):
 
     def payment_refunded(self, taken: int, balance: int, full: bool) -> str:
         end = " Подписка по этому платежу закончена." if full else ""
+        end += " Вопросы — /paysupport"
         return f"Возврат денег по платежу: списано {credits(taken)}, на балансе {credits(balance)}.{end}"
 
     def debt_taken(self, taken: int, left: int, balance: int) -> str:
@@ -78,4 +79,6 @@ class RussianPurchases(Purchases):
             lines.append(f"Подписка: {self.plan(plan, currency)}, действует по {day_text(until)}.")
         else:
             lines.append("Активной подписки нет. Купить — /buy_subscription")
+        if balance >= PRICE:
+            lines.append("Рисовать — /photo")
         return "\n".join(lines)
