@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 INFRASTRUCTURE: tuple[type[Exception], ...] = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the driver's own confusion over a connection that ends under its hands
     asyncpg.exceptions.OperatorInterventionError,  # shut down, starting up, a statement cancelled
     asyncpg.exceptions.InsufficientResourcesError,
     asyncpg.exceptions.TransactionRollbackError,  # a deadlock's victim
@@ -32,7 +33,12 @@ INFRASTRUCTURE: tuple[type[Exception], ...] = (
 )
 """Answered with 503 wherever it escapes, so that the sender tries again."""
 
-POSTGRES: tuple[type[Exception], ...] = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+POSTGRES: tuple[type[Exception], ...] = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+)
 """Whatever a statement may fail with where nothing is lost by asking later.
 
 A server that is away or hangs (TimeoutError is an OSError), and whatever it answers.

@@ -36,6 +36,10 @@ CARD_ACTS = frozenset({"order", "cancel", "size", "model", "quality", "styles", 
 """What a press on an order card does."""
 
 
+REMOVE_EMAIL = "email"
+"""Callback data of the button that removes the address for receipts."""
+
+
 class CardPress(CallbackData, prefix="card"):
     """A press on an order card: `act` is one of CARD_ACTS, `value` the choice; of «✅» the price that it showed."""
 
@@ -180,6 +184,12 @@ def buy(words: Words) -> InlineKeyboardMarkup:
 def resume(words: Words) -> InlineKeyboardMarkup:
     """One tap back to the order that credits were missing for."""
     button = InlineKeyboardButton(text=words.resume_button, callback_data=RESUME)
+    return InlineKeyboardMarkup(inline_keyboard=[[button]])
+
+
+def email(words: Words) -> InlineKeyboardMarkup:
+    """One tap to have no address for receipts."""
+    button = InlineKeyboardButton(text=words.email_button, callback_data=REMOVE_EMAIL)
     return InlineKeyboardMarkup(inline_keyboard=[[button]])
 
 

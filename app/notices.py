@@ -171,6 +171,26 @@ class PaymentRefunded(Notice):
 
 
 @dataclass(frozen=True, slots=True)
+class ReceiptOffer(Notice):
+    """After the first purchase: receipts could go to an address of the person's; `ref` is the person."""
+
+    kind = "receipt_offer"
+
+    def say(self, words: Words) -> str:
+        return words.receipt_offer
+
+
+@dataclass(frozen=True, slots=True)
+class EmailRefused(Notice):
+    """The person's address kept a payment from being made, and was removed; `ref` is the payment that came of it."""
+
+    kind = "email_refused"
+
+    def say(self, words: Words) -> str:
+        return words.email_refused
+
+
+@dataclass(frozen=True, slots=True)
 class PaymentStray(Notice):
     """A payment came that there is no purchase for; `ref` is the gateway's number, `amount` in minor units."""
 
@@ -392,6 +412,8 @@ KINDS: Mapping[str, type[Notice]] = {
         PaymentCanceled,
         PaymentRefunded,
         PaymentStray,
+        ReceiptOffer,
+        EmailRefused,
         DebtTaken,
         OldAlert,
         CheckoutRefused,

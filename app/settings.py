@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sentry_sdk.utils import Dsn
 
 from app import paths
+from app.addresses import address
 from app.catalog import MODELS
 from app.words.legal import Seller
 
@@ -51,6 +52,7 @@ class Settings(BaseSettings):
     yookassa_oauth_token: SecretStr = SecretStr("")
     yookassa_receipt_email: str = ""
     yookassa_vat_code: int = Field(default=1, ge=1, le=12)
+    yookassa_tax_system_code: int | None = Field(default=None, ge=1, le=6)
     telegram_api_url: str = "https://api.telegram.org"
     admin_ids: _TELEGRAM_IDS = ()
 
@@ -84,6 +86,11 @@ class Settings(BaseSettings):
     def yookassa_test(self) -> bool:
         """Whether the keys are a test shop's: only then is a test payment credited, and only such a one."""
         return self.yookassa_secret_key.get_secret_value().startswith("test_")
+
+    @cached_property
+    def sends_receipts(self) -> bool:
+        """Whether what is sold by a link comes with a receipt by e-mail."""
+        return "yookassa" in self.payments and self.yookassa_receipt_email != ""
 
     @cached_property
     def seller(self) -> Seller:
@@ -217,6 +224,13 @@ class Settings(BaseSettings):
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("must be a http(s) URL")
         return value.rstrip("/")
+
+    @field_validator("yookassa_receipt_email")
+    @classmethod
+    def _takes_letters(cls, value: str) -> str:
+        if value and address(value) is None:
+            raise ValueError("is no address of e-mail")
+        return value
 
     @field_validator("terms_url", "privacy_url")
     @classmethod

@@ -155,7 +155,10 @@ class FakeTelegram(Server):
         return charge
 
     async def _tell_charge(self, charge: Charge) -> None:
-        message = self._put(charge.person, {"successful_payment": charge.told})
+        await self._tell_of_money(self._put(charge.person, {"successful_payment": charge.told}))
+
+    async def _tell_of_money(self, message: ChatMessage) -> None:
+        """Subject to `misdeliver`."""
         self.changed()
         mishap = self.next_misdelivery()
         if mishap and mishap.kind == "lost":
@@ -173,7 +176,7 @@ class FakeTelegram(Server):
 
     def _tell_refund(self, charge: Charge) -> None:
         message = self._put(charge.person, {"refunded_payment": charge.told})
-        self.spawn(self._bring_message(message))
+        self.spawn(self._tell_of_money(message))
 
     def membership_changed(self, person: Person) -> None:
         """Tell the bot that it was blocked or unblocked, if it wants to know."""

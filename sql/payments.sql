@@ -128,3 +128,21 @@ SELECT {purchase}
 FROM payments WHERE user_id = $1 AND gateway = $2
 ORDER BY created_at DESC
 LIMIT 1;
+
+-- name: first_through
+-- Whether payment $2 is the person's first that was paid through its gateway $3.
+SELECT NOT EXISTS (
+    SELECT FROM payments WHERE user_id = $1 AND id <> $2 AND gateway = $3 AND paid_at IS NOT NULL);
+
+-- name: wipe_addresses
+-- The address for receipts goes out of the person's requests, but for one that may have to be sent again.
+UPDATE payments SET request = (request::jsonb #- '{receipt,customer,email}')::json
+WHERE user_id = $1 AND status <> 'new' AND request::jsonb #> '{receipt,customer,email}' IS NOT NULL;
+
+-- name: with_forgotten_addresses
+-- People whose wish to be forgotten left an address in a request that is not sent any more, at most $1.
+SELECT DISTINCT users.id
+FROM users JOIN payments ON payments.user_id = users.id AND payments.created_at < users.forget_before
+WHERE users.forget_before IS NOT NULL AND payments.status <> 'new'
+  AND payments.request::jsonb #> '{receipt,customer,email}' IS NOT NULL
+LIMIT $1;

@@ -39,6 +39,10 @@ WHERE forget_before < now() - interval '1 day'
     SELECT FROM generations
     WHERE user_id = users.id AND created_at < users.forget_before
       AND (finished_at IS NULL OR prompt IS NOT NULL OR source_file_id IS NOT NULL OR sources IS NOT NULL OR result_url IS NOT NULL))
+  AND NOT EXISTS (
+    SELECT FROM payments
+    WHERE user_id = users.id AND created_at < users.forget_before
+      AND request::jsonb #> '{receipt,customer,email}' IS NOT NULL)
 RETURNING id;
 
 -- name: choose_language
@@ -48,3 +52,16 @@ UPDATE users SET language = $2 WHERE id = $1;
 -- name: language
 -- What is said to the person, where it is decided; no row: an unknown person.
 SELECT language FROM users WHERE id = $1;
+
+-- name: email
+-- Where the person wants receipts; no row: an unknown person.
+SELECT email FROM users WHERE id = $1;
+
+-- name: set_email
+-- Where the person wants receipts from now on; NULL: nowhere.
+UPDATE users SET email = $2 WHERE id = $1;
+
+-- name: drop_email
+-- The address turned out to be none; refuses (no row) where the person has named another meanwhile.
+UPDATE users SET email = NULL WHERE id = $1 AND email = $2
+RETURNING id;

@@ -78,7 +78,7 @@ async def test_machines_get_the_same_as_json(bot: World) -> None:
     assert code == 1
     checks = [Check(**check) for check in json.loads(report)]
     assert [check.name for check in checks if not check.ok] == ["gen-api"]
-    assert len(checks) == 11
+    assert len(checks) == 12
 
 
 async def test_missing_settings_are_red_lines() -> None:

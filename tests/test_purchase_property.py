@@ -1,4 +1,4 @@
-"""Random purchases, mishaps and refunds of several persons at once leave the books right."""
+"""Random purchases both ways, mishaps, refunds and kills of several persons at once leave the books right."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -12,9 +12,11 @@ import asyncpg
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from app.catalog import PLANS
 from app.repo import credits, users
 from app.repo.credits import Reason
 from sandbox.people import Person
+from sandbox.stars import Charge
 from tests.world import World, world
 
 PRICES = ("200 ₽", "500 ₽", "1000 ₽")
@@ -22,6 +24,7 @@ WELCOME = 10
 
 which = st.integers(0, 4)
 delivery = st.sampled_from(["", "", "lost", "doubled", "delayed", "forged"])
+told = st.sampled_from(["", "", "lost", "doubled", "delayed"])
 amounts = st.sampled_from(["0.01", "19.99", "33.33", "50.00", "120.00", "all"])
 actions = st.one_of(
     st.tuples(st.just("buy"), st.sampled_from(PRICES), st.sampled_from(["", "answer lost", "500", "never arrived"])),
@@ -34,6 +37,13 @@ actions = st.one_of(
     st.tuples(st.just("refund"), which, amounts, delivery),
     st.tuples(st.just("spend"), st.sampled_from([1, 10, 100])),
     st.tuples(st.just("return")),
+    st.tuples(st.just("invoice"), st.sampled_from(list(PLANS))),
+    st.tuples(st.just("invoice"), st.sampled_from(list(PLANS))),
+    st.tuples(st.just("pay_stars"), which, told),
+    st.tuples(st.just("pay_stars"), which, told),
+    st.tuples(st.just("pay_stars_unasked"), which, told),
+    st.tuples(st.just("refund_stars"), which, told),
+    st.tuples(st.just("kill")),
 )
 
 
@@ -108,6 +118,45 @@ class Buyer:
             self._misdeliver(kind)
             await self.bot.yookassa.send("refund.succeeded", refund)
 
+    @property
+    def charges(self) -> list[Charge]:
+        """Theirs in Stars."""
+        return [charge for charge in self.bot.telegram.charges if charge.person is self.person]
+
+    async def _invoice(self, plan: str) -> None:
+        await self.person.press(self.offer, f"stars:{plan}")
+
+    def _invoices(self) -> list[int]:
+        return [message.id for message in self.person.messages if "invoice" in message.raw]
+
+    def _mistell(self, kind: Any) -> None:
+        if kind:
+            self.bot.telegram.misdeliver(kind, delay=0.05)
+
+    async def _pay_stars(self, number: int, kind: str) -> None:
+        """One that is paid already is declined."""
+        if invoices := self._invoices():
+            self._mistell(kind)
+            await self.person.pay(invoices[number % len(invoices)])
+
+    async def _pay_stars_unasked(self, number: int, kind: str) -> None:
+        """Paid again, perhaps."""
+        if invoices := self._invoices():
+            self._mistell(kind)
+            await self.bot.telegram.charge_unasked(self.person, invoices[number % len(invoices)])
+
+    async def _refund_stars(self, number: int, kind: str) -> None:
+        if charges := [charge for charge in self.charges if not charge.refunded]:
+            self._mistell(kind)
+            self.bot.telegram.refund_stars(charges[number % len(charges)])
+
+    async def _kill(self) -> None:
+        """As a kill of the process does, it ends every transaction of the bot where it stands."""
+        await self.pool.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'picture-bot' AND datname = current_database()"
+        )
+
     async def _spend(self, at_most: int) -> None:
         order = uuid4()
         async with self.pool.acquire() as conn, conn.transaction():
@@ -129,15 +178,23 @@ class Buyer:
         await self.person.send_text("/start success")
 
 
+_BOOKED = """
+SELECT count(*) FILTER (WHERE provider_id = ANY ($1::text[]) AND status = 'succeeded') = cardinality($1::text[])
+   AND count(*) FILTER (WHERE provider_id = ANY ($2::text[]) AND status = 'refunded') = cardinality($2::text[])
+FROM payments WHERE gateway = 'stars'
+"""
+
+
 async def _settle(bot: World, pool: "asyncpg.Pool[asyncpg.Record]", buyers: list[Buyer]) -> None:
     """What was lost is made up for: the worker's turn comes at once, and YooKassa redelivers refunds."""
     bot.yookassa.heal()
+    bot.telegram.heal()
     theirs = [buyer.person.id for buyer in buyers]
     async with asyncio.timeout(10):
         while True:
             rows = await pool.fetch(
                 "SELECT id, provider_id, status FROM payments WHERE user_id = ANY ($1)"
-                " AND status IN ('new', 'pending') ORDER BY created_at",
+                " AND gateway = 'yookassa' AND status IN ('new', 'pending') ORDER BY created_at",
                 theirs,
             )
             stands = {payment["id"]: payment["status"] for buyer in buyers for payment in buyer.payments}
@@ -147,6 +204,14 @@ async def _settle(bot: World, pool: "asyncpg.Pool[asyncpg.Record]", buyers: list
                 "UPDATE payments SET poll_at = now() WHERE id = ANY ($1) AND status IN ('new', 'pending')",
                 [row["id"] for row in rows],
             )
+            await asyncio.sleep(0.1)  # the worker's tick
+        charges = [charge for buyer in buyers for charge in buyer.charges]
+        while not await pool.fetchval(
+            _BOOKED,
+            [charge.id for charge in charges if not charge.refunded],
+            [charge.id for charge in charges if charge.refunded],
+        ):
+            await pool.execute("UPDATE charge_lists SET due_at = now()")
             await asyncio.sleep(0.1)  # the worker's tick
     for buyer in buyers:
         for payment in buyer.payments:
@@ -159,9 +224,10 @@ async def _check(bot: World, pool: "asyncpg.Pool[asyncpg.Record]", buyer: Buyer)
     stands = {payment["metadata"]["payment_id"]: payment for payment in buyer.payments}
     assert len(stands) == len(buyer.payments), "one purchase, two payments"
     rows = await pool.fetch("SELECT * FROM payments WHERE user_id = $1", buyer.person.id)
-    assert {str(row["id"]) for row in rows} == set(stands)
-    balance = WELCOME - buyer.spent
-    for row in rows:
+    by_link = [row for row in rows if row["gateway"] == "yookassa"]
+    assert {str(row["id"]) for row in by_link} == set(stands)
+    balance = WELCOME - buyer.spent + await _stars(pool, buyer, [row for row in rows if row["gateway"] == "stars"])
+    for row in by_link:
         payment = stands[str(row["id"])]
         refunded = int(Decimal(payment.get("refunded_amount", {}).get("value", "0")) * 100)
         full = refunded == row["amount"]
@@ -178,7 +244,26 @@ async def _check(bot: World, pool: "asyncpg.Pool[asyncpg.Record]", buyer: Buyer)
         assert lowest == 0, "a refund took less than there was"
 
 
-def test_whatever_happens_to_purchases_every_rouble_is_credited_once(database_url: str, redis_url: str) -> None:
+async def _stars(pool: "asyncpg.Pool[asyncpg.Record]", buyer: Buyer, rows: list[Any]) -> int:
+    """Every charge has its purchase, and the other way round; what they left on the balance."""
+    paid = {row["provider_id"]: row for row in rows if row["provider_id"]}
+    assert {charge.id for charge in buyer.charges} == set(paid)
+    assert {row["status"] for row in rows if not row["provider_id"]} <= {"new"}
+    left = 0
+    for charge in buyer.charges:
+        row = paid[charge.id]
+        assert (row["amount"], row["currency"]) == (charge.invoice.amount, "XTR")
+        assert row["status"] == ("refunded" if charge.refunded else "succeeded")
+        assert row["credits_taken"] + row["credits_short"] == (row["credits"] if charge.refunded else 0)
+        booked = await pool.fetch("SELECT delta FROM ledger WHERE reason = 'purchase' AND ref = $1", str(row["id"]))
+        assert [entry["delta"] for entry in booked] == [row["credits"]]
+        left += row["credits"] - row["credits_taken"]
+    return left
+
+
+def test_whatever_happens_to_purchases_every_rouble_and_star_is_credited_once(
+    database_url: str, redis_url: str
+) -> None:
     """Each example: three persons at once, then the lost notifications are made up for, then the audit."""
     numbers = count(1000)
 
@@ -192,7 +277,9 @@ def test_whatever_happens_to_purchases_every_rouble_is_credited_once(database_ur
 
     with asyncio.Runner() as runner:
         stack = AsyncExitStack()
-        bot = runner.run(stack.enter_async_context(world(database_url, redis_url, worker_tick_s=0.05)))
+        bot = runner.run(
+            stack.enter_async_context(world(database_url, redis_url, worker_tick_s=0.05, payments="yookassa,stars"))
+        )
         try:
             pool = runner.run(stack.enter_async_context(asyncpg.create_pool(database_url, min_size=1, max_size=3)))
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from app.doctor.checks import Check, examine
 from app.doctor.try_model import try_model
 
-_GREEN, _RED, _PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[0m"
+_GREEN, _YELLOW, _RED, _PLAIN = "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[0m"
 
 
 def main() -> None:
@@ -17,7 +17,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m app.doctor", description="Checks that everything is as it must be."
     )
-    parser.add_argument("--json", action="store_true", help="a JSON list of {name, ok, text} instead of lines")
+    parser.add_argument("--json", action="store_true", help="a JSON list of {name, ok, text, doubtful}, no lines")
     parser.add_argument("--try-model", metavar="KEY", help="makes one real order with a model instead (docs/models.md)")
     arguments = parser.parse_args()
     checks = asyncio.run(try_model(arguments.try_model) if arguments.try_model else examine())
@@ -30,8 +30,9 @@ def main() -> None:
 
 
 def _line(check: Check) -> str:
-    line = f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.text}"
-    return f"{_GREEN if check.ok else _RED}{line}{_PLAIN}" if sys.stdout.isatty() else line
+    mark, colour = ("warn", _YELLOW) if check.doubtful else ("ok  ", _GREEN) if check.ok else ("FAIL", _RED)
+    line = f"{mark} {check.name}: {check.text}"
+    return f"{colour}{line}{_PLAIN}" if sys.stdout.isatty() else line
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from aiogram.exceptions import AiogramError
 from pydantic import ValidationError
 from redis.exceptions import AuthenticationError
 
-from app.doctor import seller, services, storage
-from app.doctor.ill import Ill
+from app.doctor import receipts, seller, services, storage
+from app.doctor.ill import Doubtful, Ill
 from app.faults import POSTGRES, REDIS
 from app.settings import Settings, faults, read_settings
 
@@ -28,21 +28,26 @@ _CHECKS: tuple[tuple[str, str, Callable[[Settings], Awaitable[str]]], ...] = (
     ("gen-api", "GEN_API_URL", services.gen_api_takes_orders),
     ("stars", "TELEGRAM_API_URL", services.stars_are_told_of),
     ("yookassa", "YOOKASSA_API_URL", services.yookassa_takes_payments),
+    ("receipts", "YOOKASSA_VAT_CODE", receipts.receipts_are_of_today),
     ("yookassa webhook", "YOOKASSA_API_URL", services.yookassa_address),
 )
 """Each with the variable that holds its address. A fault would explain the ones after it, hence the order."""
 
-_OF_A_WAY_TO_PAY = {"stars": "stars", "yookassa": "yookassa", "yookassa webhook": "yookassa"}
+_OF_A_WAY_TO_PAY = {"stars": "stars", "yookassa": "yookassa", "receipts": "yookassa", "yookassa webhook": "yookassa"}
 """Checks that are made where PAYMENTS names that way."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A line of the report: what was looked at, whether it is well, and what was found or is to be done."""
+    """A line of the report: what was looked at, whether it is well, and what was found or is to be done.
+
+    `doubtful`: well, but to be looked at.
+    """
 
     name: str
     ok: bool
     text: str
+    doubtful: bool = False
 
 
 async def examine() -> list[Check]:
@@ -56,13 +61,15 @@ async def examine() -> list[Check]:
 
 
 async def _check(name: str, address: str, look: Callable[[Settings], Awaitable[str]], settings: Settings) -> Check:
-    ok = False
+    ok = doubtful = False
     try:
         async with asyncio.timeout(_TIMEOUT_S):
             text = await look(settings)
             ok = True
     except Ill as error:
         text = str(error)
+    except Doubtful as error:
+        text, ok, doubtful = str(error), True, True
     except (asyncpg.InvalidAuthorizationSpecificationError, AuthenticationError):
         text = f"refuses the user or the password: check {address}"
     except asyncpg.InvalidCatalogNameError:
@@ -74,4 +81,4 @@ async def _check(name: str, address: str, look: Callable[[Settings], Awaitable[s
     except Exception as error:  # a check that fails in a way that nobody thought of is a failed check
         text = f"the check itself failed ({type(error).__name__}): check {address}"
     # What others say may hold line breaks, and a check is one line.
-    return Check(name, ok, " ".join(text.split()))
+    return Check(name, ok, " ".join(text.split()), doubtful)

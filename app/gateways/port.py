@@ -24,6 +24,10 @@ class Refused(Exception):
         self.status = status
 
 
+class AddressRefused(Refused):
+    """What was asked certainly did not happen, and the buyer's own address may be why."""
+
+
 class Status(StrEnum):
     """How a charge stands, in one vocabulary for all gateways."""
 
@@ -66,13 +70,15 @@ class Refund:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a charge is to be made for; `amount` in minor units, `return_url` where the person goes after paying."""
+    """What a charge is to be made for; `amount` in minor units, `return_url` where the person goes after paying,
+    `email` where they want the receipt, None where they do not say."""
 
     payment_id: UUID
     user_id: int
     amount: int
     description: str
     return_url: str
+    email: str | None = None
 
 
 class Lane(Enum):
@@ -105,6 +111,10 @@ class Gateway(Till, Protocol):
 
     def request(self, order: Order) -> str:
         """The very text that `create` sends: it is stored first, so that a repetition sends the same."""
+        ...
+
+    def address_in(self, request: str) -> str | None:
+        """The buyer's own address in a request: what it is refused for may be that person's alone."""
         ...
 
     async def create(self, request: str, key: str, lane: Lane) -> Charge:

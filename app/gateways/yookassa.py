@@ -68,10 +68,18 @@ class YooKassa:
                 "payment_subject": "service",
             }
             body["receipt"] = {
-                "customer": {"email": self._settings.yookassa_receipt_email},
+                "customer": {"email": order.email or self._settings.yookassa_receipt_email},
                 "items": [item],
             }
+            if self._settings.yookassa_tax_system_code is not None:
+                body["receipt"]["tax_system_code"] = self._settings.yookassa_tax_system_code
         return json.dumps(body, ensure_ascii=False)
+
+    def address_in(self, request: str) -> str | None:
+        """The address for the receipt where it is not the shop's own."""
+        customer = json.loads(request).get("receipt", {}).get("customer", {})
+        email: str | None = customer.get("email")
+        return None if email == self._settings.yookassa_receipt_email else email
 
     async def create(self, request: str, key: str, lane: Lane) -> Charge:
         """`POST /payments` with this very body and Idempotence-Key. Raises Refused or Unavailable."""

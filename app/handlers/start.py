@@ -8,6 +8,7 @@ from aiogram.types import ChatMemberUpdated, Message
 from app import keyboards
 from app.conversation import Conversation
 from app.db import connection
+from app.flows import receipts
 from app.handlers.visitor import Visitor
 from app.repo import generations, users
 from app.repo.records import Pool
@@ -43,6 +44,7 @@ async def forget(message: Message, conversation: Conversation, pool: Pool, visit
     async with connection(pool) as conn:
         await users.forget(conn, visitor.id)
         await generations.wipe_of(conn, visitor.id)
+    await receipts.forget(pool, visitor.id)
     return message.answer(visitor.words.forgotten)
 
 

@@ -26,6 +26,9 @@ _REFUND = query("payments.refund")
 _DEBTS = query("payments.debts")
 _SETTLE_DEBT = query("payments.settle_debt")
 _NEWEST = query("payments.newest")
+_FIRST_THROUGH = query("payments.first_through")
+_WIPE_ADDRESSES = query("payments.wipe_addresses")
+_WITH_FORGOTTEN_ADDRESSES = query("payments.with_forgotten_addresses")
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,3 +209,19 @@ async def newest(conn: Connection, user_id: int, gateway: str) -> Purchase | Non
     """The person's newest purchase through a gateway."""
     row = await conn.fetchrow(_NEWEST, user_id, gateway)
     return Purchase(**row) if row else None
+
+
+async def first_through(conn: Connection, user_id: int, payment_id: UUID, gateway: str) -> bool:
+    """Whether a payment is the person's first that was paid through its gateway."""
+    first: bool = await conn.fetchval(_FIRST_THROUGH, user_id, payment_id, gateway)
+    return first
+
+
+async def wipe_addresses(conn: Connection, user_id: int) -> None:
+    """Takes the address for receipts out of the person's requests, but for one that may have to be sent again."""
+    await conn.execute(_WIPE_ADDRESSES, user_id)
+
+
+async def with_forgotten_addresses(conn: Connection, limit: int) -> list[int]:
+    """Who wished to be forgotten and has an address left in a request that is not sent any more."""
+    return [row["id"] for row in await conn.fetch(_WITH_FORGOTTEN_ADDRESSES, limit)]

@@ -10,6 +10,9 @@ _VISIT = query("users.visit")
 _LOCK = query("users.lock")
 _FORGET = query("users.forget")
 _LANGUAGE = query("users.language")
+_EMAIL = query("users.email")
+_SET_EMAIL = query("users.set_email")
+_DROP_EMAIL = query("users.drop_email")
 _SETTLE_FORGOTTEN = query("users.settle_forgotten")
 _CHOOSE_LANGUAGE = query("users.choose_language")
 
@@ -46,6 +49,22 @@ async def language(conn: Connection, user_id: int) -> str | None:
     """The person's language; None for nobody, and where it is not decided."""
     found: str | None = await conn.fetchval(_LANGUAGE, user_id)
     return found
+
+
+async def email(conn: Connection, user_id: int) -> str | None:
+    """Where the person wants receipts; None for nobody, and where they gave no address."""
+    found: str | None = await conn.fetchval(_EMAIL, user_id)
+    return found
+
+
+async def set_email(conn: Connection, user_id: int, email: str | None) -> None:
+    """Where the person wants receipts from now on."""
+    await conn.execute(_SET_EMAIL, user_id, email)
+
+
+async def drop_email(conn: Connection, user_id: int, email: str) -> bool:
+    """Removes an address that turned out to be none; False where the person has named another meanwhile."""
+    return await conn.fetchval(_DROP_EMAIL, user_id, email) is not None
 
 
 async def forget(conn: Connection, user_id: int) -> None:

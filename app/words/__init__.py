@@ -16,13 +16,14 @@ from app.words.history import History
 from app.words.legal import Legal
 from app.words.orders import Orders
 from app.words.purchases import Purchases
+from app.words.receipts import Receipts
 from app.words.ru import Russian
 from app.words.stars import Stars
 
 type Language = Literal["ru", "en"]
 
 
-class Words(Chat, Examples, Card, Orders, History, Purchases, Stars, Legal, Alerts, Protocol):
+class Words(Chat, Examples, Card, Orders, History, Purchases, Stars, Receipts, Legal, Alerts, Protocol):
     """All that the bot says, in one language."""
 
 

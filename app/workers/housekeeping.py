@@ -7,6 +7,7 @@ import structlog
 
 from app.db import connection
 from app.faults import POSTGRES
+from app.flows import receipts
 from app.flows.audit import PARTS, prove
 from app.repo import generations, outbox, users
 from app.repo.records import Connection, Pool
@@ -38,6 +39,7 @@ async def wipe_old(pool: Pool, retention_days: int) -> None:
         try:
             for remove in (generations.wipe, outbox.purge, outbox.purge_pauses):
                 await _remove_all(pool, remove, retention_days)
+            await receipts.wipe(pool)
             async with connection(pool) as conn:
                 await users.settle_forgotten(conn)
         except POSTGRES as error:

@@ -22,6 +22,7 @@ SETTINGS: dict[str, Any] = {
     "payment_poll_after_s": 0.5,
     "worker_tick_s": 0.2,
     "flood_burst": 10_000,
+    "payments": "yookassa,stars",
 }
 _FIRST_PERSON = 5000
 _SETTLE_S = 30

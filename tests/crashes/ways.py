@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox.stars import Charge
 from sandbox.telegram import ChatMessage, Person
 from tests.faults.harness import Stage
 from tests.world import photograph
@@ -17,7 +18,7 @@ from tests.world import photograph
 _OPEN = """
 SELECT EXISTS (SELECT FROM generations WHERE user_id = $1 AND status NOT IN ('delivered', 'failed'))
     OR EXISTS (SELECT FROM outbox WHERE chat_id = $1 AND status = 'pending')
-    OR EXISTS (SELECT FROM payments WHERE user_id = $1 AND status = 'new')
+    OR EXISTS (SELECT FROM payments WHERE user_id = $1 AND status = 'new' AND gateway = 'yookassa')
 """
 
 
@@ -195,6 +196,70 @@ class Refund(Purchase):
         assert self.shown("Возврат") >= 1
 
 
+class PurchaseWithStars(Way):
+    """A plan, its invoice, the question before the charge, the charge, the credits."""
+
+    async def walk(self) -> AsyncIterator[None]:
+        choice = await self._choice()
+        yield
+        self.does(self.person.press(choice, "⭐"))
+        await self.stage.telegram.wait_for(self._invoices, 20)
+        await self.person.pay(self._invoices()[-1], wait=False)
+        await self.stage.telegram.wait_for(lambda: self.shown("добавлено"), 20)
+
+    async def _choice(self) -> int:
+        await self.person.send_text("/buy_subscription")
+        offer = await self.stage.says(self.person, lambda message: message.button("200 ₽"))
+        await self.person.press(offer.id, "200 ₽")
+        return (await self.stage.says(self.person, lambda message: message.button("⭐"))).id
+
+    def _invoices(self) -> list[int]:
+        return [message.id for message in self.person.messages if "invoice" in message.raw]
+
+    def _charges(self) -> list[Charge]:
+        return [charge for charge in self.stage.telegram.charges if charge.person is self.person]
+
+    async def ends(self) -> bool:
+        if not await super().ends():
+            return False
+        if self._invoices() and not self._charges():
+            # Whoever was not answered in time tries again
+            await self.person.pay(self._invoices()[-1], wait=False)
+            return False
+        booked = "SELECT count(*) FROM payments WHERE provider_id = ANY ($1::text[])"
+        return await self._count(booked) == len(self._charges())
+
+    async def _count(self, sql: str) -> int:
+        count: int = await self.stage.pool.fetchval(sql, [charge.id for charge in self._charges()])
+        return count
+
+    async def holds(self) -> None:
+        paid, credits = len(self._charges()), await self.stage.credits(self.person)
+        assert (paid, credits) in ((1, 20), (0, 10)), (paid, credits)
+        assert self.shown("добавлено 10 кредитов") >= paid, "not told"
+
+
+class RefundOfStars(PurchaseWithStars):
+    """Stars given back, and the credits taken back."""
+
+    async def walk(self) -> AsyncIterator[None]:
+        await self.person.press(await self._choice(), "⭐")
+        await self.stage.telegram.wait_for(self._invoices, 20)
+        assert await self.person.pay(self._invoices()[-1]) == ""
+        await self.stage.telegram.wait_for(lambda: self.shown("добавлено"), 20)
+        yield
+        self.stage.telegram.refund_stars(self._charges()[0])
+        await self.stage.telegram.wait_for(lambda: self.shown("Возврат"), 20)
+
+    async def ends(self) -> bool:
+        refunded = "SELECT count(*) FROM payments WHERE provider_id = ANY ($1::text[]) AND status = 'refunded'"
+        return await self._count(refunded) == 1 and await super().ends()
+
+    async def holds(self) -> None:
+        assert await self.stage.credits(self.person) == 10
+        assert self.shown("Возврат") >= 1
+
+
 class Conversation(Way):
     """From /photo to the card."""
 
@@ -210,4 +275,14 @@ class Conversation(Way):
         assert await self.stage.credits(self.person) == 10
 
 
-WAYS: tuple[type[Way], ...] = (Welcome, Conversation, Order, Album, Failure, Purchase, Refund)
+WAYS: tuple[type[Way], ...] = (
+    Welcome,
+    Conversation,
+    Order,
+    Album,
+    Failure,
+    Purchase,
+    Refund,
+    PurchaseWithStars,
+    RefundOfStars,
+)

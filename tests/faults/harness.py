@@ -320,7 +320,8 @@ def environment(settings: Settings) -> dict[str, str]:
     """The settings as environment variables of a process."""
     variables = {"PATH": os.environ["PATH"]}
     for name in Settings.model_fields:
-        value = getattr(settings, name)
+        if (value := getattr(settings, name)) is None:
+            continue
         if isinstance(value, SecretStr):
             value = value.get_secret_value()
         variables[name.upper()] = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -3,27 +3,33 @@
 import itertools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from aiogram import Bot
 
 from app.catalog import PLANS
 from app.clients.genapi import GenApi, Outcome
+from app.flows import receipts
 from app.flows.orders.place import Card, Ordering, Placed
 from app.flows.orders.settle import Settling
+from app.flows.purchases.charges import Charges
+from app.flows.purchases.invoices import Invoices
 from app.flows.purchases.settle import Settlement, Source
 from app.gateways.port import Charge, Status
+from app.gateways.stars import Stars, Told
 from app.metrics import Metrics
 from app.notices import KINDS, Picture
-from app.repo import audit, generations, outbox, payments, users
+from app.repo import audit, charges, generations, outbox, payments, users
 from app.repo.generations import Failure
 from app.repo.payments import NewPurchase
 from app.repo.records import Message, Pool, Question
+from app.words import of
 from tests.interleavings.stepping import Flow, every_order
-from tests.world import World, services
+from tests.world import TOKEN, World, services
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -43,6 +49,7 @@ class Stage:
     pool: "asyncpg.Pool[asyncpg.Record]"
     gen_api: GenApi
     metrics: Metrics
+    stars: Stars
 
     def ordering(self, pool: Pool) -> Ordering:
         return Ordering(pool, self.around.settings, self.metrics, _nobody_waits)
@@ -106,6 +113,15 @@ class Stage:
             await payments.insert(conn, new, 60)
         return payment
 
+    def charges(self, pool: Pool) -> Charges:
+        return Charges(pool, self.around.settings, self.stars, self.settlement(pool), _nobody_waits)
+
+    async def told(self, person: int) -> Told:
+        """An invoice, and what Telegram says of its charge."""
+        invoices = Invoices(self.pool, self.pool, self.metrics, self.stars, sold=True)
+        payment = await invoices.open(person, PLANS["p200"], of("ru"))
+        return Told(f"stx-{person}", person, payment.amount, "XTR", str(payment.id), refunded=False)
+
     def charge(self, person: int, payment: UUID, status: Status = Status.PAID, refunded: int = 0) -> Charge:
         """What the gateway says of it."""
         shop = self.around.settings.yookassa_shop_id
@@ -142,7 +158,7 @@ async def stage(database_url: str, redis_url: str) -> AsyncIterator[Stage]:
         asyncpg.create_pool(database_url, min_size=4, server_settings={"lock_timeout": "5s"}) as pool,
     ):
         gen_api = GenApi(around.settings.gen_api_url, around.settings.gen_api_key.get_secret_value())
-        yield Stage(around, pool, gen_api, Metrics())
+        yield Stage(around, pool, gen_api, Metrics(), Stars(Bot(TOKEN)))
         await gen_api.close()
 
 
@@ -274,6 +290,80 @@ async def payment_and_its_refund(stage: Stage) -> Any:
     }, check
 
 
+async def charge_told_and_listed(stage: Stage) -> Any:
+    """A charge in Stars is told of while the list shows it: credited once."""
+    person = await stage.person()
+    told = await stage.told(person)
+
+    async def check() -> None:
+        await stage.holds(person, 20, payment_succeeded=1, alert_second_charge=0)
+
+    return {
+        "update": lambda pool: stage.charges(pool).take(told, Source.UPDATE),
+        "list": lambda pool: stage.charges(pool).take(told, Source.LIST),
+    }, check
+
+
+async def two_charges_for_one_invoice(stage: Stage) -> Any:
+    """Both were paid, both are credited, and each is a purchase."""
+    person = await stage.person()
+    first = await stage.told(person)
+    second = replace(first, id=f"{first.id}-again")
+
+    async def check() -> None:
+        await stage.holds(person, 30, payment_succeeded=2)
+
+    return {
+        "first": lambda pool: stage.charges(pool).take(first, Source.UPDATE),
+        "second": lambda pool: stage.charges(pool).take(second, Source.UPDATE),
+    }, check
+
+
+async def charge_and_its_refund(stage: Stage) -> Any:
+    """The list shows that Stars went back while the word of their charge comes."""
+    person = await stage.person()
+    told = await stage.told(person)
+
+    async def check() -> None:
+        await stage.holds(person, 10, payment_succeeded=1, payment_refunded=1)
+
+    return {
+        "charged": lambda pool: stage.charges(pool).take(told, Source.UPDATE),
+        "given back": lambda pool: stage.charges(pool).take(replace(told, refunded=True), Source.LIST),
+    }, check
+
+
+async def charge_and_the_end_of_its_invoice(stage: Stage) -> Any:
+    """Paid in the instant in which the invoice is given up: credited."""
+    person = await stage.person()
+    told = await stage.told(person)
+    await stage.pool.execute("UPDATE payments SET poll_at = now() WHERE user_id = $1", person)
+
+    async def abandon(pool: Pool) -> None:
+        async with pool.acquire() as conn:
+            await charges.abandon(conn, Stars.name)
+
+    async def check() -> None:
+        await stage.holds(person, 20, payment_succeeded=1)
+
+    return {"charged": lambda pool: stage.charges(pool).take(told, Source.UPDATE), "abandon": abandon}, check
+
+
+async def payment_and_the_address_of_its_receipt(stage: Stage) -> Any:
+    """The address is taken out of a person's payments while one of them is credited."""
+    person = await stage.person()
+    payment = await stage.purchase(person)
+    charge = stage.charge(person, payment)
+
+    async def check() -> None:
+        await stage.holds(person, 20, payment_succeeded=1)
+
+    return {
+        "paid": lambda pool: stage.settlement(pool).settle(payment, charge, Source.NOTIFICATION),
+        "forgotten": lambda pool: receipts.forget(pool, person),
+    }, check
+
+
 async def deliver_and_undeliverable(stage: Stage) -> Any:
     """A deliverer whose lease has run out gives up while another has sent the picture."""
     person = await stage.person()
@@ -342,6 +432,11 @@ SCENES: tuple[Scene, ...] = (
     order_and_refund_of_its_purchase,
     notification_and_poll,
     payment_and_its_refund,
+    charge_told_and_listed,
+    two_charges_for_one_invoice,
+    charge_and_its_refund,
+    charge_and_the_end_of_its_invoice,
+    payment_and_the_address_of_its_receipt,
     deliver_and_undeliverable,
     claim_and_claim,
     visit_and_park,

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from app.catalog import MODELS, described
 from app.repo import audit
+from sandbox.stars import Charge
 from sandbox.telegram import ChatMessage, Person
 from tests.faults.harness import Bot, Stage
 from tests.storm import shapes
@@ -32,6 +33,7 @@ SETTINGS: dict[str, Any] = {
     "worker_tick_s": 0.3,
     "flood_burst": 1000,
     "models": shapes.MODELS_SOLD,
+    "payments": "yookassa,stars",
 }
 
 _LONG_MINUTES = 2
@@ -42,7 +44,7 @@ SELECT 1 FROM generations WHERE status NOT IN ('delivered', 'failed')
 UNION ALL
 SELECT 1 FROM outbox WHERE status = 'pending'
 UNION ALL
-SELECT 1 FROM payments WHERE status = 'new'
+SELECT 1 FROM payments WHERE status = 'new' AND gateway = 'yookassa'
 """
 
 
@@ -103,7 +105,12 @@ class Storm:
 
     async def _live(self, person: Person) -> None:
         chance = self._chance(f"person {person.id}")
-        doings = (self._order, self._order, self._order, self._buy, self._buy, self._chat, self._refund, self._leave)
+        doings = (
+            *(self._order, self._order, self._order),
+            *(self._buy, self._buy, self._refund),
+            *(self._buy_with_stars, self._refund_stars),
+            *(self._chat, self._leave),
+        )
         for pause in self._moments(chance, 0.1, 2):
             await asyncio.sleep(pause)
             with self._impatient():
@@ -155,6 +162,29 @@ class Storm:
                 await self._stage.yookassa.pay(payment)
             elif fate < 0.85:
                 await self._stage.yookassa.cancel(payment)
+
+    async def _buy_with_stars(self, person: Person, chance: random.Random) -> None:
+        start = _newest(person)
+        await person.send_text("/buy_subscription", wait=False)
+        price = chance.choice(("200 ₽", "500 ₽", "1000 ₽"))
+        offer = await self._answer(person, start, lambda message: message.button(price))
+        await person.press(offer.id, price, wait=False)
+        choice = await self._answer(person, offer.id, lambda message: message.button("⭐"))
+        for _ in range(chance.choice((1, 1, 2))):
+            await person.press(choice.id, "⭐", wait=False, at_once=True)
+        invoice = await self._answer(person, choice.id, lambda message: "invoice" in message.raw)
+        refused = await person.pay(invoice.id, wait=False)
+        self.report.counts["charges in Stars refused"] += bool(refused)
+        if chance.random() < 0.1:
+            await self._stage.telegram.charge_unasked(person, invoice.id)
+
+    async def _refund_stars(self, person: Person, chance: random.Random) -> None:
+        paid = [charge for charge in self._charges(person) if not charge.refunded]
+        if paid:
+            self._stage.telegram.refund_stars(chance.choice(paid))
+
+    def _charges(self, person: Person) -> list[Charge]:
+        return [charge for charge in self._stage.telegram.charges if charge.person is person]
 
     async def _refund(self, person: Person, chance: random.Random) -> None:
         paid = [
@@ -244,7 +274,7 @@ class Storm:
                 await stage.yookassa.repeat(payment)
         try:
             async with asyncio.timeout(SETTLE_S):
-                while await stage.pool.fetchval(f"SELECT EXISTS ({_OPEN})"):
+                while await stage.pool.fetchval(f"SELECT EXISTS ({_OPEN})") or not await self._stars_are_booked():
                     # Leases and back-offs of up to an hour end at once, as they would by themselves
                     await stage.let_leases_run_out(3600)
                     await asyncio.sleep(1)
@@ -252,12 +282,24 @@ class Storm:
             self.report.differences.append(f"not settled within {SETTLE_S} s: {await self._left_open()}")
         self.report.counts["seconds to settle"] = round(time.monotonic() - begun)
 
+    async def _stars_are_booked(self) -> bool:
+        """What no update told of, the list shows."""
+        charges = self._stage.telegram.charges
+        booked = await self._stage.pool.fetchval(
+            "SELECT count(*) FILTER (WHERE paid_at IS NOT NULL) = $1 "
+            "AND count(*) FILTER (WHERE status = 'refunded') = $2 FROM payments WHERE gateway = 'stars'",
+            len(charges),
+            sum(charge.refunded for charge in charges),
+        )
+        return bool(booked)
+
     async def _left_open(self) -> list[str]:
         rows = await self._stage.pool.fetch(
             "SELECT 'generation ' || id || ' ' || status AS what FROM generations "
             "WHERE status NOT IN ('delivered', 'failed') "
             "UNION ALL SELECT 'outbox ' || kind || ' ' || ref || ' attempt ' || attempt FROM outbox "
-            "WHERE status = 'pending' UNION ALL SELECT 'payment ' || id FROM payments WHERE status = 'new'"
+            "WHERE status = 'pending' UNION ALL SELECT 'payment ' || id FROM payments "
+            "WHERE status = 'new' AND gateway = 'yookassa'"
         )
         return [row["what"] for row in rows]
 
@@ -274,6 +316,7 @@ class Storm:
         self._compare_orders(outcomes)
         await self._compare_shapes()
         await self._compare_payments()
+        await self._compare_stars()
 
     def _count(self, outcomes: list[Any]) -> None:
         everybody = self._stage.telegram.people.values()
@@ -327,7 +370,7 @@ class Storm:
         rows = await self._stage.pool.fetch(
             "SELECT payments.id::text, status, payments.credits, amount, refunded, credits_taken, credits_short, "
             "(SELECT count(*) FROM ledger WHERE reason = 'purchase' AND ref = payments.id::text) AS credited "
-            "FROM payments"
+            "FROM payments WHERE gateway = 'yookassa'"
         )
         ours = {row["id"]: row for row in rows}
         for payment, made in self._stage.yookassa.payments.items():
@@ -343,6 +386,24 @@ class Storm:
             due = row["credits"] * refunded // row["amount"]
             if (row["refunded"], row["credits_taken"] + row["credits_short"]) != (refunded, due):
                 self.report.differences.append(f"payment {payment}: refunded {refunded} kopecks, taken {dict(row)}")
+
+    async def _compare_stars(self) -> None:
+        rows = await self._stage.pool.fetch(
+            "SELECT provider_id, user_id, status, amount, (SELECT sum(delta) FROM ledger WHERE reason = 'purchase' "
+            "AND ref = payments.id::text) = credits AS credited "
+            "FROM payments WHERE gateway = 'stars' AND paid_at IS NOT NULL"
+        )
+        ours = {row["provider_id"]: row for row in rows}
+        charges = {charge.id: charge for charge in self._stage.telegram.charges}
+        for name in ours.keys() ^ charges.keys():
+            self.report.differences.append(f"charge {name} is in the books of one side alone")
+        for name in ours.keys() & charges.keys():
+            row, charge = ours[name], charges[name]
+            stands = ("refunded" if charge.refunded else "succeeded", charge.person.id, charge.invoice.amount, True)
+            if (row["status"], row["user_id"], row["amount"], row["credited"]) != stands:
+                self.report.differences.append(f"charge {name}: {stands}, and here {dict(row)}")
+        self.report.counts["charges in Stars"] = len(charges)
+        self.report.counts["refunds of Stars"] = sum(charge.refunded for charge in charges.values())
 
 
 def _newest(person: Person) -> int:

@@ -50,5 +50,10 @@ FAULTS: Mapping[str, Callable[[Stage], object]] = {
     "payment without an answer, made": lambda stage: stage.yookassa.fault("payments.create", drop=True, handled=True),
     "payment without an answer, not made": lambda stage: stage.yookassa.fault("payments.create", drop=True),
     "payment 500": lambda stage: stage.yookassa.fault("payments.create", status=500, body=_HTML),
+    "charge lost": lambda stage: stage.telegram.misdeliver("lost"),
+    "charge doubled": lambda stage: stage.telegram.misdeliver("doubled"),
+    "charge late": lambda stage: stage.telegram.misdeliver("delayed", delay=3),
+    "sendInvoice 500": lambda stage: stage.telegram.fault("sendInvoice", status=500),
+    "list of Stars 500": lambda stage: stage.telegram.fault("getStarTransactions", status=500),
     "payment question 500": lambda stage: stage.yookassa.fault("payments.get", status=500),
 }

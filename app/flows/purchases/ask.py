@@ -8,7 +8,7 @@ import structlog
 from app.db import connection, transaction
 from app.flows import alerts
 from app.flows.purchases.settle import Settlement, Source
-from app.gateways.port import DEADLINE_S, Charge, Gateway, Lane, Refused, Unavailable
+from app.gateways.port import DEADLINE_S, AddressRefused, Charge, Gateway, Lane, Refused, Unavailable
 from app.metrics import Metrics
 from app.notices import Alert, CheckoutRefused, PaymentElsewhere, PaymentGone
 from app.repo import breakers, payments, users
@@ -17,6 +17,9 @@ from app.repo.records import Connection, Pool
 from app.settings import Settings
 
 log = structlog.get_logger()
+
+_BAD_REQUEST = 400
+"""HTTP status of YooKassa's for a body that it cannot take."""
 
 LANES = {
     Source.CHECKOUT: Lane.PRESS,
@@ -56,7 +59,8 @@ class Asking:
     async def create(self, purchase: Purchase, source: Source, *, owed: bool) -> Charge:
         """Sends the stored request under the purchase's own key: however often, it is one charge.
 
-        `owed`: nobody waits for the link. Raises Refused where this ended the purchase, else Unavailable.
+        `owed`: nobody waits for the link. Raises Refused where this ended the purchase, AddressRefused where the
+        buyer's own address may be why, else Unavailable.
         """
         try:
             with self._metrics.outside_call(self._gateway.name, "create_payment"):
@@ -66,7 +70,10 @@ class Asking:
             raise
         except Refused as error:
             log.error("payment.create_refused", payment_id=str(purchase.id), status=error.status, detail=str(error))
-            if await self._refused(purchase, error.status):
+            personal = error.status == _BAD_REQUEST and self._gateway.address_in(purchase.request) is not None
+            if await self._refused(purchase, error.status, personal):
+                if personal:
+                    raise AddressRefused(error.status, str(error)) from error
                 raise
             raise Unavailable("refused, but an earlier call may not have been") from error
         async with connection(self._pool) as conn:
@@ -75,19 +82,22 @@ class Asking:
         await self._settlement.settle(purchase.id, charge, source, owed=owed)
         return charge
 
-    async def _refused(self, purchase: Purchase, status: int) -> bool:
+    async def _refused(self, purchase: Purchase, status: int, personal: bool) -> bool:
         """Ends a purchase whose first create call was refused, and puts any other off; whether it ended.
 
-        The operators are told once an hour for each status.
+        The operators are told once an hour for each status. What may be one person's alone (`personal`) does not count
+        for everybody, and is nothing that an operator could mend.
         """
         async with transaction(self._pool) as conn:
             await users.lock(conn, purchase.user_id)
             ended = await payments.refuse(conn, purchase.id, f"refused:{status}")
             if not ended:
                 await payments.back_off(conn, purchase.id, self.retry_after_s)
-            opened_at = await breakers.refused(conn, self._gateway.name, breakers.TRIAL_EVERY_S)
-            alert = CheckoutRefused(f"{status}:{datetime.now(UTC):%Y-%m-%dT%H}", status)
-            await alerts.owe(conn, self._settings.admin_ids, alert)
+            opened_at = None
+            if not personal:
+                opened_at = await breakers.refused(conn, self._gateway.name, breakers.TRIAL_EVERY_S)
+                alert = CheckoutRefused(f"{status}:{datetime.now(UTC):%Y-%m-%dT%H}", status)
+                await alerts.owe(conn, self._settings.admin_ids, alert)
         if opened_at:
             log.error("breaker.opened", provider=self._gateway.name, status=status)
         if ended:

@@ -12,9 +12,10 @@ from app.catalog import PLANS, Plan
 from app.db import transaction
 from app.flows.purchases.ask import Asking
 from app.flows.purchases.settle import Source
-from app.gateways.port import Gateway, Order, Refused, Status, Unavailable
+from app.gateways.port import AddressRefused, Gateway, Order, Refused, Status, Unavailable
 from app.metrics import Metrics
-from app.repo import payments, users
+from app.notices import EmailRefused
+from app.repo import outbox, payments, users
 from app.repo.payments import NewPurchase, Purchase
 from app.repo.records import Connection, Pool
 
@@ -75,7 +76,12 @@ class Checkout:
                     return Offer(Outcome.REFUSED)
                 if purchase.status == "pending":
                     return Offer(Outcome.LINK, purchase.confirmation_url)
-                return await self._create(purchase)
+                try:
+                    return await self._create(purchase)
+                except AddressRefused:
+                    return await self._without_address(purchase, plan, return_url)
+        except Refused:
+            return Offer(Outcome.REFUSED)
         except Unavailable:
             return Offer(Outcome.LATER)
         except TimeoutError:
@@ -83,9 +89,9 @@ class Checkout:
                 raise
             return Offer(Outcome.LATER)
 
-    async def _open(self, user_id: int, plan: Plan, return_url: str) -> Purchase | None:
+    async def _open(self, user_id: int, plan: Plan, return_url: str, *, own_address: bool = True) -> Purchase | None:
         """The open purchase of this plan, or a new one, stored before its gateway hears of it; None while no new charge
-        may be made."""
+        may be made. Its receipt goes to the person's own address, where they named one, or not (`own_address`)."""
         till = self._gateway
         async with transaction(self._pool) as conn:
             await users.lock(conn, user_id)
@@ -97,7 +103,8 @@ class Checkout:
             if found is not None:
                 await payments.begin_attempt(conn, found.id, self._asking.retry_after_s)
                 return found
-            stored = await self._insert(conn, user_id, plan, return_url)
+            email = await users.email(conn, user_id) if own_address else None
+            stored = await self._insert(conn, user_id, plan, return_url, email)
         log.info(
             "payment.created",
             payment_id=str(stored.id),
@@ -109,10 +116,10 @@ class Checkout:
         self._metrics.payments.labels("created").inc()
         return stored
 
-    async def _insert(self, conn: Connection, user_id: int, plan: Plan, return_url: str) -> Purchase:
+    async def _insert(self, conn: Connection, user_id: int, plan: Plan, return_url: str, email: str | None) -> Purchase:
         till, payment_id = self._gateway, uuid4()
-        amount = till.price(plan)
-        request = till.request(Order(payment_id, user_id, amount, _RUSSIAN.payment_purpose(plan.credits), return_url))
+        amount, purpose = till.price(plan), _RUSSIAN.payment_purpose(plan.credits)
+        request = till.request(Order(payment_id, user_id, amount, purpose, return_url, email))
         new = NewPurchase(
             payment_id,
             user_id,
@@ -132,10 +139,22 @@ class Checkout:
         return stored
 
     async def _create(self, purchase: Purchase) -> Offer:
-        try:
-            charge = await self._asking.create(purchase, Source.CHECKOUT, owed=False)
-        except Refused:
-            return Offer(Outcome.REFUSED)
+        charge = await self._asking.create(purchase, Source.CHECKOUT, owed=False)
         if charge.status is Status.PENDING and charge.url:
             return Offer(Outcome.LINK, charge.url)
         return Offer(Outcome.LATER)
+
+    async def _without_address(self, refused: Purchase, plan: Plan, return_url: str) -> Offer:
+        """The same with the shop's own address. Where that is taken, the person's was at fault: it is dropped, and they
+        are told; where it is not, it stays."""
+        purchase = await self._open(refused.user_id, plan, return_url, own_address=False)
+        if purchase is None:
+            return Offer(Outcome.REFUSED)
+        offer = await self._create(purchase)
+        address = self._gateway.address_in(refused.request)
+        async with transaction(self._pool) as conn:
+            await users.lock(conn, refused.user_id)
+            if address and await users.drop_email(conn, refused.user_id, address):
+                await outbox.put(conn, refused.user_id, EmailRefused(str(purchase.id)))
+        log.warning("payment.address_refused", payment_id=str(refused.id), user_id=refused.user_id)
+        return offer

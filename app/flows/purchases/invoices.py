@@ -64,11 +64,12 @@ class Invoices:
     async def send(self, user_id: int, plan_key: str, said: Words) -> None:
         """The invoice of a plan; the same one while it is not paid. Raises KeyError for no such plan, and what aiogram
         raises."""
-        purchase = await self._open(user_id, PLANS[plan_key], said)
+        purchase = await self.open(user_id, PLANS[plan_key], said)
         structlog.contextvars.bind_contextvars(payment_id=str(purchase.id))
         await self._stars.send_invoice(user_id, purchase.request)
 
-    async def _open(self, user_id: int, plan: Plan, said: Words) -> Purchase:
+    async def open(self, user_id: int, plan: Plan, said: Words) -> Purchase:
+        """The purchase that a plan's invoice is for: the one that is not paid yet, or a new one."""
         till, amount, payment_id = self._stars, self._stars.price(plan), uuid4()
         title, description = said.credits_title(plan.credits), said.invoice_description(plan.credits)
         async with transaction(self._pool) as conn:

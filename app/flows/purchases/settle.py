@@ -20,6 +20,7 @@ from app.notices import (
     PaymentLink,
     PaymentRefunded,
     PaymentSucceeded,
+    ReceiptOffer,
 )
 from app.repo import credits, outbox, payments, subscriptions, users
 from app.repo.credits import Reason
@@ -146,6 +147,16 @@ class Settlement:
         until = await subscriptions.extend(conn, purchase.id, purchase.user_id, purchase.plan, SUBSCRIPTION_DAYS)
         last_day = until.astimezone(MOSCOW).date()
         await outbox.put(conn, purchase.user_id, PaymentSucceeded(ref, purchase.credits, balance, last_day))
+        await self._offer_receipts(conn, purchase)
+
+    async def _offer_receipts(self, conn: Connection, purchase: Purchase) -> None:
+        """Once, after the first purchase that a receipt belongs to, where the person has named no address."""
+        if not self._settings.sends_receipts or purchase.gateway != "yookassa":
+            return
+        if await users.email(conn, purchase.user_id) is not None:
+            return
+        if await payments.first_through(conn, purchase.user_id, purchase.id, purchase.gateway):
+            await outbox.put(conn, purchase.user_id, ReceiptOffer(str(purchase.user_id)))
 
     async def _refunded(self, conn: Connection, purchase: Purchase, charge: Charge) -> _Refund | None:
         """Takes the refunded share of the credits back, rounded down, as far as the balance goes."""

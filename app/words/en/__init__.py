@@ -8,6 +8,7 @@ from app.words.en.history import EnglishHistory
 from app.words.en.legal import EnglishLegal
 from app.words.en.orders import EnglishOrders
 from app.words.en.purchases import EnglishPurchases
+from app.words.en.receipts import EnglishReceipts
 from app.words.en.stars import EnglishStars
 
 
@@ -19,6 +20,7 @@ class English(
     EnglishHistory,
     EnglishPurchases,
     EnglishStars,
+    EnglishReceipts,
     EnglishLegal,
     EnglishAlerts,
 ):

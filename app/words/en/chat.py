@@ -38,9 +38,9 @@ class EnglishChat(Chat):
     cancelled = "Cancelled. To start again: /photo"
     nothing_to_cancel = "There is nothing to cancel. To start: /photo"
     forgotten = (
-        "Done: the descriptions, photos, links and file names of your orders are deleted, and /history is now empty. "
-        "If an order is still under way, its data will be deleted as soon as it’s finished. Your balance and payments "
-        "stay. To draw: /photo"
+        "Done: the descriptions, photos, links and file names of your orders and your address for receipts are "
+        "deleted, and /history is now empty. If an order is still under way, its data will be deleted as soon as it’s "
+        "finished. Your balance and payments stay. To draw: /photo"
     )
     unknown_command = "I don’t know that command.\n\n" + _HOW
     start_with_photo = "To make a picture, send a photo with a caption or start with /photo"

@@ -18,7 +18,9 @@ _PAYING = {
     "YooKassa confirms the payment.",
     "stars": "With Telegram Stars, by an invoice in this chat: the credits arrive at once.",
 }
-_YOOKASSA_SEES = "YooKassa gets the amount, the purpose and your Telegram ID; "
+_YOOKASSA_SEES = (
+    "YooKassa gets the amount, the purpose, your Telegram ID and the address for receipts, if you named one; "
+)
 
 
 class EnglishLegal(Legal):
@@ -48,9 +50,9 @@ class EnglishLegal(Legal):
                 f"<b>Your data</b>\n{_seller(seller)}",
                 "<b>What is kept.</b> Your Telegram ID and your language; the descriptions of your orders, the file "
                 "IDs of your pictures and of the finished ones, and links to the finished ones; your credit "
-                "history; your payments: when, how much, what for. The log has your ID and no descriptions. The bot "
-                "doesn’t have your name, phone number or card. The pictures themselves are stored by Telegram and the "
-                "drawing service, not here.",
+                "history; your payments: when, how much, what for; your address for receipts, if you named one "
+                "(/email). The log has your ID and no descriptions. The bot doesn’t have your name, phone number or "
+                "card. The pictures themselves are stored by Telegram and the drawing service, not here.",
                 "<b>Where it comes from, and why.</b> It comes from Telegram with your messages and is needed to "
                 "draw your orders and to keep your balance and payments.",
                 f"<b>For how long.</b> Descriptions, file IDs and links: {days} after an order is over. Orders "
@@ -58,9 +60,9 @@ class EnglishLegal(Legal):
                 "they prove your balance.",
                 "<b>Who else sees it.</b> The drawing service gen-api.ru gets the description and the pictures of an "
                 f"order; {_YOOKASSA_SEES if 'yookassa' in seller.ways else ''}Telegram sees everything in this chat.",
-                "<b>How to delete it.</b> /forget deletes descriptions, file IDs and links at once; for an order "
-                "still under way, as soon as it is over. Your balance, credit history and payments stay. Messages in "
-                "this chat are deleted in Telegram itself.",
+                "<b>How to delete it.</b> /forget deletes descriptions, file IDs, links and the address at once; for "
+                "an order still under way, as soon as it is over. Your balance, credit history and payments stay. "
+                "Messages in this chat are deleted in Telegram itself.",
                 f"Questions: /support{_whole(seller.privacy_url)}",
             )
         )

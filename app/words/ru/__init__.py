@@ -8,6 +8,7 @@ from app.words.ru.history import RussianHistory
 from app.words.ru.legal import RussianLegal
 from app.words.ru.orders import RussianOrders
 from app.words.ru.purchases import RussianPurchases
+from app.words.ru.receipts import RussianReceipts
 from app.words.ru.stars import RussianStars
 
 
@@ -19,6 +20,7 @@ class Russian(
     RussianHistory,
     RussianPurchases,
     RussianStars,
+    RussianReceipts,
     RussianLegal,
     RussianAlerts,
 ):
