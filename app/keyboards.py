@@ -122,7 +122,7 @@ def card(words: Words, draft: Draft, models: Sequence[str]) -> InlineKeyboardMar
     rows.append([_press(draft, "styles", words.styles_button), *_no_style(words, draft)])
     if draft.has_room:
         rows.append([_press(draft, "add", words.add_button)])
-    return InlineKeyboardMarkup(inline_keyboard=[*rows, _ends(words, draft)])
+    return InlineKeyboardMarkup(inline_keyboard=[*rows, *_ends(words, draft)])
 
 
 def styles(words: Words, draft: Draft) -> InlineKeyboardMarkup:
@@ -132,7 +132,7 @@ def styles(words: Words, draft: Draft) -> InlineKeyboardMarkup:
         for pair in batched(STYLES, 2)
     ]
     back = [*_no_style(words, draft), _press(draft, "back", words.back_button)]
-    return InlineKeyboardMarkup(inline_keyboard=[*rows, back, _ends(words, draft)])
+    return InlineKeyboardMarkup(inline_keyboard=[*rows, back, *_ends(words, draft)])
 
 
 def _press(draft: Draft, act: str, text: str, value: str = "") -> InlineKeyboardButton:
@@ -147,12 +147,12 @@ def _no_style(words: Words, draft: Draft) -> list[InlineKeyboardButton]:
     return [_press(draft, "style", words.no_style_button)] if draft.style else []
 
 
-def _ends(words: Words, draft: Draft) -> list[InlineKeyboardButton]:
+def _ends(words: Words, draft: Draft) -> list[list[InlineKeyboardButton]]:
     """Order and cancel. What orders bears the price that it shows, so that no other is debited."""
     price = MODELS[draft.model].quality(draft.quality).price
     return [
-        _press(draft, "order", words.order_button(price), str(price)),
-        _press(draft, "cancel", words.cancel_button),
+        [_press(draft, "order", words.order_button(price), str(price))],
+        [_press(draft, "cancel", words.cancel_button)],
     ]
 
 

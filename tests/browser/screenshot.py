@@ -1,4 +1,4 @@
-"""README's picture: `.venv/bin/python -m tests.browser.screenshot` buys, orders and saves the page."""
+"""README's pictures: `.venv/bin/python -m tests.browser.screenshot` buys, orders and saves the page."""
 
 import io
 import shutil
@@ -7,14 +7,15 @@ import tempfile
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFilter
-from playwright.sync_api import expect
+from playwright.sync_api import FilePayload, Locator, Page, expect
 
 from app import migrate
 from local.postgres import Postgres
 from local.redis import Redis
 from tests.browser.drive import WAIT_MS, Visitor, chromium, running_browser, running_sandbox
+from tests.world import photograph
 
-PICTURE = Path(__file__).parents[2] / "docs" / "chat.png"
+PICTURES = Path(__file__).parents[2] / "docs"
 SIZE = 1440, 900
 
 
@@ -33,6 +34,7 @@ def main() -> int:
         with running_sandbox(database_url, redis.url) as address, running_browser(executable) as browser:
             context = browser.new_context(locale="ru-RU", viewport={"width": SIZE[0], "height": SIZE[1]})
             play(Visitor(context.new_page()), address)
+            album(Visitor(context.new_page()), address)
     finally:
         redis.stop()
         postgres.stop()
@@ -54,11 +56,40 @@ def play(visitor: Visitor, address: str) -> None:
     visitor.switches_on("Колбэк потерян")
     visitor.orders(landscape(), "Горы на закате, акварель")
     expect(visitor.order("Горы на закате")).to_have_attribute("data-status", "delivered")
+    save(page, "chat.png")
+
+
+def album(visitor: Visitor, address: str) -> None:
+    """Two pictures at once and their card, with a quality and a style chosen on it."""
+    page = visitor.page
+    page.set_viewport_size({"width": SIZE[0], "height": 1300})
+    visitor.visit(address, "Борис")
+    files: list[FilePayload] = [
+        {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": data} for data in (photograph(), landscape())
+    ]
+    page.locator("#photos").set_input_files(files)
+    page.get_by_label("Подпись").fill("Кот на фоне этих гор")
+    page.keyboard.press("Enter")
+    for button, text in (
+        ("🤖 GPT Image 2", "Качество: Простое"),
+        ("Среднее", "Качество: Среднее"),
+        ("🎨", "Картинки: 2"),
+        ("Акварель", "Стиль: Акварель"),
+    ):
+        visitor.reads("Картинки: 2")
+        visitor.presses(button)
+        visitor.reads(text)
+    expect(page.get_by_role("button", name="🚫").last).to_be_visible()
+    save(page, "card.png", page.locator("#chat"))
+
+
+def save(page: Page, name: str, part: Locator | None = None) -> None:
+    """The page, or a part of it, at rest."""
     page.wait_for_function("[...document.images].every((image) => image.complete)")
     page.mouse.move(SIZE[0] / 2, 5)
     page.evaluate("document.activeElement.blur()")
-    page.screenshot(path=PICTURE, animations="disabled")
-    print(PICTURE)
+    (part or page).screenshot(path=PICTURES / name, animations="disabled")
+    print(PICTURES / name)
 
 
 def landscape() -> bytes:
