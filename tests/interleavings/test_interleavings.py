@@ -3,19 +3,22 @@
 import itertools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 from aiogram import Bot
 
+from app import words
 from app.catalog import PLANS
 from app.clients.genapi import GenApi, Outcome
 from app.flows import receipts
+from app.flows.cards import Cards
 from app.flows.orders.place import Card, Ordering, Placed
 from app.flows.orders.settle import Settling
+from app.flows.orders.waiting import Waiting
 from app.flows.purchases.charges import Charges
 from app.flows.purchases.invoices import Invoices
 from app.flows.purchases.settle import Settlement, Source
@@ -23,7 +26,7 @@ from app.gateways.port import Charge, Status
 from app.gateways.stars import Stars, Told
 from app.metrics import Metrics
 from app.notices import KINDS, Picture
-from app.repo import audit, charges, generations, outbox, payments, users
+from app.repo import audit, charges, generations, outbox, payments, users, waits
 from app.repo.generations import Failure
 from app.repo.payments import NewPurchase
 from app.repo.records import Message, Pool, Question
@@ -423,7 +426,52 @@ async def visit_and_park(stage: Stage) -> Any:
     return {"visit": visit, "park": park}, check
 
 
+@dataclass
+class Screen:
+    """In place of Telegram: what the message of an order says, last at the end."""
+
+    faces: list[str] = field(default_factory=list)
+
+    async def edit_message_text(self, text: str, **_: Any) -> None:
+        """As aiogram's."""
+        self.faces.append(text)
+
+
+async def told_late_and_delivered(stage: Stage) -> Any:
+    """The picture comes while somebody tells that it is late: in five edits at most it stands there in the end."""
+    person, screen = await stage.person(), Screen()
+    message = await stage.picture(person)
+    order = UUID(message.ref)
+    late = (
+        "UPDATE generations SET status = $2, submitted_at = now() - interval '1 hour', card_message_id = 7, "
+        "told = 3, tell_at = now() WHERE id = $1"
+    )
+    await stage.pool.execute(late, order, "processing")
+    async with stage.pool.acquire() as conn:
+        wait = next(wait for wait in await waits.claim(conn, 100, 20) if wait.id == order)
+
+    def cards(pool: Pool) -> Cards:
+        return Cards(pool, cast("Bot", screen), Waiting(stage.pool))
+
+    async def deliver(pool: Pool) -> None:
+        async with pool.acquire() as conn:
+            await conn.execute("UPDATE generations SET status = 'ready' WHERE id = $1", order)
+            delivered = await generations.delivered(conn, order, "file")
+            await outbox.mark_sent(conn, message.id)
+        if delivered and not delivered.being_told:
+            await cards(pool).done(words.of("ru"), person, 7)
+
+    async def check() -> None:
+        await stage.holds(person, 8, delivered=1, picture=1)
+        assert screen.faces[-1] == words.of("ru").order_done
+        assert len(screen.faces) <= 5 - 3
+        assert await stage.pool.fetchval("SELECT tell_at IS NULL FROM generations WHERE id = $1", order)
+
+    return {"tell": lambda pool: cards(pool).tell(wait), "deliver": deliver}, check
+
+
 SCENES: tuple[Scene, ...] = (
+    told_late_and_delivered,
     callback_and_poll,
     two_different_last_words,
     callback_and_deadline,
