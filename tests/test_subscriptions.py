@@ -12,7 +12,6 @@ from app.repo import payments, subscriptions, users
 from app.repo.payments import NewPurchase
 
 PERSON = 7
-NOW = datetime.now(UTC)
 """About the database's now(): days are compared to the minute."""
 
 
@@ -121,4 +120,4 @@ async def test_a_purchase_is_chained_to_the_end_of_the_latest(shelf: Shelf) -> N
     await shelf.db.execute("DELETE FROM subscriptions WHERE payment_id = $1", shelf.bought["new"])
     ends_at = await subscriptions.extend(shelf.db, shelf.bought["new"], PERSON, "p200", 30)
     assert await shelf.days() == {"running": (-10, 20), "new": (20, 50)}
-    assert abs(ends_at - (NOW + timedelta(days=50))) < timedelta(minutes=10)
+    assert abs(ends_at - (datetime.now(UTC) + timedelta(days=50))) < timedelta(minutes=10)
