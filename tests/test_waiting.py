@@ -59,6 +59,16 @@ async def test_after_the_order_stands_what_such_a_picture_takes_at_present(bot: 
     assert "Кот в космосе" in says(person, card.id)
 
 
+async def test_the_first_picture_is_measured_for_the_second_order(bot: World) -> None:
+    """That nothing was known a moment ago is not remembered."""
+    person = bot.person()
+    await bot.order(person)
+    await bot.delivered(person)
+    bot.gen_api.auto = False
+    card = await bot.order(person)
+    assert "несколько секунд" in says(person, card.id)
+
+
 async def test_where_nothing_was_drawn_yet_no_time_is_named(bot: World) -> None:
     """Nobody knows one."""
     bot.gen_api.auto = False

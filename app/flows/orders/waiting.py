@@ -13,8 +13,8 @@ from app.words import Words
 LAST = 21
 """The median is taken of so many pictures."""
 
-FRESH_S = 30.0
-"""However many wait, the median of a model and quality is measured once in this time."""
+FRESH_S = 5.0
+"""However many wait, the median of a model and quality is measured once in this time, from the first picture on."""
 
 MOST_EDITS = 5
 """Of one message, from «✅» on: the first, three while the order is drawn, and the last, which says how it ended."""
@@ -49,7 +49,7 @@ class Waiting:
         """The seconds that such a picture takes at present; None where none was drawn yet."""
         key = model, MODELS[model].quality(quality).key if model in MODELS else quality or ""
         measured_at, seconds = self._measured.get(key, (-FRESH_S, None))
-        if time.monotonic() - measured_at >= FRESH_S:
+        if seconds is None or time.monotonic() - measured_at >= FRESH_S:
             async with connection(self._pool) as conn:
                 seconds = await waits.drawn_in(conn, *key, LAST)
             self._measured[key] = (time.monotonic(), seconds)
