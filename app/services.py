@@ -48,7 +48,7 @@ from app.repo import schema
 from app.repo.records import Pool
 from app.routes.telegram import TelegramRoute
 from app.settings import Settings
-from app.shelf import MemoryShelf, RedisShelf
+from app.shelf import MemoryShelf, RedisShelf, open_redis
 from app.turns import Turns
 from app.workers.housekeeping import audit_ledger, wipe_old
 from app.workers.loop import Worker
@@ -218,7 +218,7 @@ async def _redis(settings: Settings) -> Redis | None:
     """Waits for Redis where it is set; None where conversations live in memory."""
     if not settings.redis_url:
         return None
-    redis = Redis.from_url(settings.redis_url, socket_timeout=5, socket_connect_timeout=5)
+    redis = open_redis(settings.redis_url)
     await until_it_works(redis.ping, REDIS, "redis.waiting", _LONGEST_PAUSE_S)
     return redis
 

@@ -6,6 +6,8 @@ from typing import Protocol
 
 from aiogram.fsm.storage.base import DefaultKeyBuilder, StorageKey
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ConstantBackoff
 
 from app.flood import COUNT, Flood, RedisFlood, Verdict
 
@@ -15,19 +17,27 @@ LEASE_S = 35.0
 KEPT_S = 7 * 24 * 3600
 """A conversation that nobody went on with is forgotten after a week."""
 
+_WAIT_S = 5
+_ASK_AGAIN_S = 0.1
+
 _MEMORY_LIMIT = 10_000
 
+_TOLD_AGAIN_MS = 60_000
+
 _TAKE = f"""{COUNT}
-if ARGV[4] == '1' then
-    local verdict = count(KEYS[1], KEYS[2], tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3])
-    if verdict ~= 0 then return {{verdict, 0, false, false}} end
+if redis.call('GET', KEYS[3]) ~= ARGV[5] then
+    if ARGV[4] == '1' then
+        local verdict = count(KEYS[1], KEYS[2], tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3])
+        if verdict ~= 0 then return {{verdict, 0, false, false}} end
+    end
+    if not redis.call('SET', KEYS[3], ARGV[5], 'NX', 'PX', ARGV[6]) then return {{0, 0, false, false}} end
 end
-if not redis.call('SET', KEYS[3], ARGV[5], 'NX', 'PX', ARGV[6]) then return {{0, 0, false, false}} end
 return {{0, 1, redis.call('GET', KEYS[4]), redis.call('GET', KEYS[5])}}
 """
+"""Run again by the same holder, it finds what it took: the answer may be lost on its way."""
 
 _GIVE_BACK = """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return redis.call('GET', KEYS[4]) == ARGV[1] and 1 or 0 end
 if ARGV[2] == '1' then
     for at = 2, 3 do
         if ARGV[at + 1] == '' then redis.call('DEL', KEYS[at])
@@ -35,8 +45,20 @@ if ARGV[2] == '1' then
     end
 end
 redis.call('DEL', KEYS[1])
+redis.call('SET', KEYS[4], ARGV[1], 'PX', ARGV[6])
 return 1
 """
+"""Run again by the same holder, it says once more that it was in time."""
+
+
+def open_redis(url: str) -> Redis:
+    """A client that asks once more where a connection breaks or says nothing for five seconds.
+
+    Whether Redis did what it was asked nobody knows then, so what is asked must be such that twice is once; a bare
+    count of the flood limit alone may count twice.
+    """
+    retry = Retry(ConstantBackoff(_ASK_AGAIN_S), 1)
+    return Redis.from_url(url, socket_timeout=_WAIT_S, socket_connect_timeout=_WAIT_S, retry=retry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +78,7 @@ class Taken:
 
 
 class Shelf(Protocol):
-    """Raises redis.RedisError where it cannot be reached."""
+    """Raises redis.RedisError where it cannot be reached. What a holder does twice counts once."""
 
     async def count(self, user_id: int) -> Verdict:
         """Counts one thing that a person did."""
@@ -93,7 +115,8 @@ class RedisShelf:
     async def give_back(self, key: StorageKey, holder: str, changed: Kept | None) -> bool:
         kept = changed or Kept()
         done = await self._give_back(
-            keys=self._parts(key), args=(holder, int(changed is not None), kept.state, kept.data, KEPT_S)
+            keys=(*self._parts(key), self._names.build(key, "lock") + ":given"),
+            args=(holder, int(changed is not None), kept.state, kept.data, KEPT_S, _TOLD_AGAIN_MS),
         )
         return bool(done)
 

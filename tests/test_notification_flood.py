@@ -66,6 +66,57 @@ async def test_forged_notifications_of_many_payments_hold_up_neither_a_checkout_
     assert statuses.count(503) >= 10, "whatever the number of payments, so many reads wait and no more"
 
 
+async def test_what_is_over_is_read_for_nobody(bot: World) -> None:
+    """Forty payments that were canceled or given back take no thread from a true notification."""
+    over, person = [await bot.choose(bot.person(100 + number)) for number in range(40)], bot.person(1)
+    for act, payments in (
+        (bot.yookassa.cancel, over[:20]),
+        (bot.yookassa.pay, over[20:]),
+        (bot.yookassa.refund, over[20:]),
+    ):
+        assert set(await asyncio.gather(*map(act, payments))) == {200}
+    paid, reads = await bot.choose(person), len(bot.yookassa.called("payments.get"))
+    await slow_reads(bot)
+    flooding = asyncio.create_task(flood(bot, over, 10))
+    assert await bot.yookassa.pay(paid) == 200
+    assert set(await flooding) == {200}
+    assert len(bot.yookassa.called("payments.get")) == reads + 1
+    assert await bot.credits(person) == 20
+
+
+async def test_one_payment_is_read_for_notifications_at_most_every_two_seconds(bot: World) -> None:
+    """Forged ones come one after another for five seconds; the true one that comes among them credits."""
+    person = bot.person()
+    payment = await bot.choose(person)
+    started, statuses = time.monotonic(), list[int]()
+    flooding = asyncio.create_task(flood(bot, [payment], 1))
+    await bot.yookassa.wait_for(lambda: bot.yookassa.called("payments.get"))
+    true = asyncio.create_task(bot.yookassa.pay(payment))
+    while time.monotonic() - started < 5:
+        statuses += await flood(bot, [payment], 20)
+    assert await true == 200
+    assert set(await flooding + statuses) == {200}
+    assert len(bot.yookassa.called("payments.get")) <= 4
+    assert await bot.credits(person) == 20
+
+
+async def test_who_comes_within_the_pause_is_answered_by_a_run_after_it() -> None:
+    """None is lost: the pause puts off, and never answers with what was seen before."""
+    runs = list[float]()
+
+    async def look() -> int:
+        runs.append(time.monotonic())
+        return len(runs)
+
+    turns = Turns[int](0.3)
+    assert await turns.join("key", look) == 1
+    assert await asyncio.gather(*(turns.join("key", look) for _ in range(5)), turns.join("other", look)) == [3] * 5 + [
+        2
+    ]
+    assert runs[2] - runs[0] >= 0.3
+    await turns.close()
+
+
 async def test_who_comes_while_a_run_is_under_way_is_answered_by_a_later_one() -> None:
     """What is read already may be older than what they were told; and an error is told to everybody who waited."""
     runs, begun, go_on = 0, asyncio.Semaphore(0), asyncio.Event()
@@ -80,7 +131,7 @@ async def test_who_comes_while_a_run_is_under_way_is_answered_by_a_later_one() -
             raise ValueError("no answer")
         return number
 
-    turns = Turns[int]()
+    turns = Turns[int](0)
     first = asyncio.create_task(turns.join("key", look))
     await begun.acquire()
     later = [asyncio.create_task(turns.join("key", look)) for _ in range(5)]
@@ -102,7 +153,7 @@ async def test_a_run_goes_on_for_the_others_when_one_gives_up() -> None:
         await go_on.wait()
         return "seen"
 
-    turns = Turns[str]()
+    turns = Turns[str](0)
     impatient = asyncio.create_task(turns.join("key", look))
     patient = asyncio.create_task(turns.join("key", look))
     await asyncio.sleep(0)

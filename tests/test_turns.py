@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from aiogram.fsm.storage.base import DefaultKeyBuilder, StorageKey
@@ -9,7 +11,7 @@ from aiogram.fsm.storage.redis import RedisEventIsolation, RedisStorage
 from redis.asyncio import Redis
 
 from app.flood import MemoryFlood, RedisFlood, Verdict
-from app.shelf import Kept, MemoryShelf, RedisShelf, Shelf
+from app.shelf import Kept, MemoryShelf, RedisShelf, Shelf, open_redis
 from app.turns import FEW, LONGEST_LINE, NoPlace, Turns
 
 ANNA, BORIS = (StorageKey(bot_id=4242, chat_id=number, user_id=number) for number in (1, 2))
@@ -260,3 +262,40 @@ async def test_a_turn_is_two_round_trips(redis: Redis) -> None:
             await turns.update_data(ANNA, {"prompt": "Кот"})
             await turns.set_state(ANNA, None)
         assert await calls() == ["EVALSHA"] * 2
+
+
+@asynccontextmanager
+async def losing(redis_url: str) -> AsyncIterator[tuple[str, Callable[[], None]]]:
+    """A way to Redis, and what makes it lose the next script's answer: the script has run, the connection breaks."""
+    url, lose = urlsplit(redis_url), asyncio.Event()
+
+    async def carry(client: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
+        server, requests = await asyncio.open_connection(url.hostname, url.port)
+        while request := await client.read(65536):
+            requests.write(request)
+            answer = await server.read(65536)
+            if b"EVALSHA" in request and lose.is_set():
+                lose.clear()
+                break
+            answers.write(answer)
+        requests.close()
+        answers.close()
+
+    async with await asyncio.start_server(carry, "127.0.0.1", 0) as way:
+        port = way.sockets[0].getsockname()[1]
+        yield urlunsplit(url._replace(netloc=f"{url.netloc.rpartition(':')[0]}:{port}")), lose.set
+
+
+async def test_an_answer_of_redis_that_is_lost_locks_nobody_out(redis_url: str) -> None:
+    """What took the conversation finds that it has it, and has counted once; what gave it back was in time."""
+    async with losing(redis_url) as (url, lose), open_redis(url) as client:
+        flood = RedisFlood(client, 4242, 2, 0.01)
+        turns = Turns(RedisShelf(client, flood), 8, patience_s=0.5)
+        await turns.set_state(ANNA, "Photo:collecting")
+        lose()
+        async with turns.turn(ANNA):
+            await turns.set_state(ANNA, "Photo:card")
+            lose()
+        assert await turns.get_state(ANNA) == "Photo:card"
+        assert await flood.check(ANNA.user_id) is Verdict.TAKE
+        assert await flood.check(ANNA.user_id) is Verdict.TELL

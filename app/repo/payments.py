@@ -54,6 +54,14 @@ class Purchase:
     credits_short: int
     link_age_s: float
 
+    @property
+    def over(self) -> bool:
+        """Whether its gateway has said all that it can say of it: canceled, or refunded to the last kopeck.
+
+        What was canceled because a call was refused has no charge, and one may yet be found.
+        """
+        return self.status == "refunded" or (self.status == "canceled" and self.provider_id is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class NewPurchase:

@@ -17,6 +17,9 @@ from app.repo.records import Pool
 
 log = structlog.get_logger()
 
+_PAUSE_S = 2.0
+"""Anybody may send notifications: of one payment they cause a read in so many seconds at most, the first at once."""
+
 _TOLD_AT_ONCE = 4
 """So many refunds of one payment are read in one look; more are to be told of again."""
 
@@ -46,13 +49,14 @@ class Notified:
         self._gateway = gateway
         self._asking = asking
         self._refunds = refunds
-        self._turns = Turns[_Seen]()
+        self._turns = Turns[_Seen](_PAUSE_S)
         self._told: dict[str, set[str]] = {}
 
     async def of(self, notification: Notification) -> bool:
         """Looks at the charge that a notification names; False where it is about nothing of ours.
 
-        However many notifications come of one charge, it is read by one at a time. Raises Unavailable when it cannot
+        However many notifications come of one charge, it is read by one at a time, and not at all where nothing more
+        can come of it. Raises Unavailable when it cannot
         be verified now, or does not show the refund yet.
         """
         charge_id, refund_id = notification.charge_id, notification.refund_id
@@ -64,6 +68,8 @@ class Notified:
             log.warning("payment.unknown", provider_id=charge_id)
             return False
         structlog.contextvars.bind_contextvars(payment_id=str(purchase.id), user_id=purchase.user_id)
+        if purchase.over:
+            return True
         if refund_id is not None:
             told = self._told.setdefault(charge_id, set())
             if refund_id not in told and len(told) == _TOLD_AT_ONCE:
