@@ -122,6 +122,23 @@ async def test_the_question_and_the_word_of_money_pass_every_queue_limit_and_loc
     assert await bot.credits(person) == 20
 
 
+@pytest.mark.settings(payments="yookassa,stars", db_pool_size=2)
+async def test_the_question_waits_for_no_connection_that_others_hold(bot: World) -> None:
+    """Others' presses wait for their locked rows with every connection in their hands."""
+    person, others = bot.person(), [bot.person(80), bot.person(81), bot.person(82)]
+    invoice = await invoiced(bot, person)
+    for other in others:
+        await other.send_text("/start")
+    async with bot.db.transaction():
+        await bot.db.execute("SELECT FROM users WHERE id >= 80 FOR UPDATE")
+        for other in others:
+            await other.press(invoice.id, "stars:p200", wait=False)
+        await bot.until("SELECT count(*) >= 2 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        async with asyncio.timeout(3):
+            assert await person.pay(invoice.id, wait=False) == ""
+    await bot.told(person, "добавлено 10 кредитов")
+
+
 async def test_what_could_not_be_stored_is_brought_again(bot: World) -> None:
     """503 while the person's row is locked for longer than a statement waits; one credit afterwards."""
     person = bot.person()
@@ -221,7 +238,8 @@ async def test_a_lost_word_of_a_charge_and_of_its_refund_is_made_up_for(bot: Wor
 
 @pytest.mark.settings(payments="yookassa,stars", payment_poll_after_s=0.2)
 async def test_the_list_is_read_on_a_page_at_a_time_whatever_else_stands_in_it(bot: World) -> None:
-    """Withdrawals, gifts, a later Bot API's kinds, another program's sales; a list begun anew is read again."""
+    """Withdrawals, gifts, a later Bot API's kinds, another program's sales; what comes in late, before what was read; a
+    list that is begun anew is read again."""
     person = bot.person()
     invoice = await invoiced(bot, person)
     entries = bot.telegram.stars.entries
@@ -234,9 +252,13 @@ async def test_the_list_is_read_on_a_page_at_a_time_whatever_else_stands_in_it(b
     await bot.until("SELECT position = 255 FROM charge_lists")
     assert await bot.value("SELECT array_agg(id) FROM stray_charges") == ["old"]
     assert await bot.value("SELECT count(*) FROM outbox WHERE kind LIKE 'alert%'") == 0
+    partner = {"user": {"id": person.id}, "invoice_payload": bot.telegram.stars.invoices[invoice.id].payload}
+    entries.insert(-9, {"id": "late", "amount": 185, "date": 1, "source": partner})
+    await bot.until("SELECT credits = 30 FROM users WHERE id = $1", person.id)
     del entries[:-1]
+    await bot.db.execute("UPDATE charge_lists SET position = 100000")
     await bot.until("SELECT position = 1 FROM charge_lists")
-    assert await bot.credits(person) == 20
+    assert await bot.credits(person) == 30
 
 
 async def test_an_invoice_that_nobody_paid_for_a_day_is_not_shown_again_and_can_be_paid(bot: World) -> None:
