@@ -33,7 +33,9 @@ def main() -> int:
         migrate.apply(database_url)
         with running_sandbox(database_url, redis.url) as address, running_browser(executable) as browser:
             context = browser.new_context(locale="ru-RU", viewport={"width": SIZE[0], "height": SIZE[1]})
-            play(Visitor(context.new_page()), address)
+            visitor = Visitor(context.new_page())
+            play(visitor, address)
+            history(visitor)
             album(Visitor(context.new_page()), address)
     finally:
         redis.stop()
@@ -57,6 +59,22 @@ def play(visitor: Visitor, address: str) -> None:
     visitor.orders(landscape(), "Горы на закате, акварель")
     expect(visitor.order("Горы на закате")).to_have_attribute("data-status", "delivered")
     save(page, "chat.png")
+
+
+def history(visitor: Visitor) -> None:
+    """A picture with its buttons and its untouched file, then the list of pictures."""
+    page = visitor.page
+    for prompt in ("Те же горы зимой: снег и луна", "Горы в утреннем тумане"):
+        visitor.orders(landscape(), prompt)
+        expect(visitor.order(prompt)).to_have_attribute("data-status", "delivered")
+    visitor.presses("📎")
+    visitor.reads("picture.png")
+    expect(page.locator("#toast")).to_be_hidden()
+    save(page, "result.png", page.locator("#chat"))
+    visitor.says("/history")
+    visitor.reads("Ваши картинки")
+    page.locator("#messages > li").last.evaluate("(last) => last.scrollIntoView({ block: 'end' })")
+    save(page, "history.png", page.locator("#chat"))
 
 
 def album(visitor: Visitor, address: str) -> None:

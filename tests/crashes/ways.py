@@ -9,7 +9,13 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
+from app.keyboards import ResultPress
+from app.repo import credits
+from app.repo.credits import Reason
+from sandbox.genapi import Order as Drawn
+from sandbox.networks import NETWORKS
 from sandbox.stars import Charge
 from sandbox.telegram import ChatMessage, Person
 from tests.faults.harness import Stage
@@ -112,6 +118,50 @@ class Album(Way):
         assert orders or self._card(), "an album in pieces"
         assert self.stage.creates(self.person) <= 1
         assert 1 <= self.shown() <= 2 if found[1] == 8 else self.shown("возвращ") >= len(orders)
+
+
+class Original(Way):
+    """«📎» under a picture, its untouched file."""
+
+    async def walk(self) -> AsyncIterator[None]:
+        await self.person.send_text("/start")
+        await self.stage.telegram.wait_for(lambda: self.shown("Привет"), 20)
+        picture = await self._delivered()
+        yield
+        press = ResultPress(act="original", order=picture).pack()
+        self.does(self.person.press(self.person.messages[-1].id, press))
+        await self.stage.telegram.wait_for(self._files, 20)
+
+    async def _delivered(self) -> UUID:
+        """A picture that they got some time ago."""
+        gen_api, number = self.stage.gen_api, self.person.id
+        gen_api.orders[number] = Drawn(
+            number, NETWORKS["gpt-image-1"], {}, (1024, 1024), [], status="success", picture=photograph()
+        )
+        async with self.stage.pool.acquire() as conn, conn.transaction():
+            picture: UUID = await conn.fetchval(
+                "INSERT INTO generations (user_id, order_key, status, model, size, price, prompt, sources, "
+                "deadline_at, request_id, result_url, ready_at, finished_at) VALUES ($1, $1::bigint::text, "
+                "'delivered', 'gpt-image-1', '1024x1024', 2, 'Кот', '{}', now(), $1, $2, now(), now()) RETURNING id",
+                number,
+                f"{gen_api.origin}/results/{number}.png",
+            )
+            await credits.debit(conn, number, 2, Reason.ORDER, str(picture))
+        return picture
+
+    def _files(self) -> int:
+        return sum(message.outgoing and message.document is not None for message in self.person.messages)
+
+    async def holds(self) -> None:
+        files, perhaps, balance = self._files(), self.shown("Кажется"), await self.stage.credits(self.person)
+        press = await self.stage.pool.fetchval(
+            "SELECT count(*) FROM outbox WHERE kind = 'original_file' AND chat_id = $1", self.person.id
+        )
+        found = press, files, perhaps, balance
+        # Once at most; where nobody knows whether it arrived, the person is told so
+        assert balance == 8, found
+        assert files <= 1, found
+        assert files or perhaps or not press, found
 
 
 class Failure(Way):
@@ -280,6 +330,7 @@ WAYS: tuple[type[Way], ...] = (
     Conversation,
     Order,
     Album,
+    Original,
     Failure,
     Purchase,
     Refund,

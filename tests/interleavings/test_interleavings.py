@@ -16,6 +16,7 @@ from app.catalog import PLANS
 from app.clients.genapi import GenApi, Outcome
 from app.flows import receipts
 from app.flows.cards import Cards
+from app.flows.history import History, Owed
 from app.flows.orders.place import Card, Ordering, Placed
 from app.flows.orders.settle import Settling
 from app.flows.orders.waiting import Waiting
@@ -26,7 +27,7 @@ from app.gateways.port import Charge, Status
 from app.gateways.stars import Stars, Told
 from app.metrics import Metrics
 from app.notices import KINDS, Picture
-from app.repo import audit, charges, generations, outbox, payments, users, waits
+from app.repo import audit, charges, generations, history, outbox, payments, users, waits
 from app.repo.generations import Failure
 from app.repo.payments import NewPurchase
 from app.repo.records import Message, Pool, Question
@@ -104,6 +105,14 @@ class Stage:
             await conn.execute("UPDATE outbox SET due_at = now() WHERE chat_id = $1 AND status = 'pending'", person)
             claimed = await outbox.claim(conn, 100, 40, [], [Picture.kind])
         return next(message for message in claimed if message.chat_id == person)
+
+    async def kept(self, person: int) -> UUID:
+        """A picture that they got, whose name nobody learned."""
+        message = await self.picture(person)
+        async with self.pool.acquire() as conn:
+            await generations.delivered(conn, UUID(message.ref), None)
+            await outbox.mark_sent(conn, message.id)
+        return UUID(message.ref)
 
     async def purchase(self, person: int) -> UUID:
         """A purchase of theirs, not paid yet."""
@@ -470,6 +479,44 @@ async def told_late_and_delivered(stage: Stage) -> Any:
     return {"tell": lambda pool: cards(pool).tell(wait), "deliver": deliver}, check
 
 
+async def file_and_file(stage: Stage) -> Any:
+    """«📎» under the same picture on two devices: one file is owed."""
+    person = await stage.person()
+    picture = await stage.kept(person)
+    presses = itertools.count()
+
+    async def press(pool: Pool) -> None:
+        owed = await History(pool, _nobody_waits).owe_original(person, picture, f"{picture}:{next(presses)}")
+        assert owed is Owed.COMES
+
+    async def check() -> None:
+        await stage.holds(person, 8, delivered=1, original_file=1)
+
+    return {"phone": press, "desk": press}, check
+
+
+async def fresh_link_and_forget(stage: Stage) -> Any:
+    """A file's link and name are learned while its person wants to be forgotten: nothing is left."""
+    person = await stage.person()
+    picture = await stage.kept(person)
+
+    async def learn(pool: Pool) -> None:
+        async with pool.acquire() as conn:
+            await history.renew_link(conn, picture, "https://example.com/fresh.png")
+            await history.keep_file(conn, picture, "file")
+
+    async def forget(pool: Pool) -> None:
+        async with pool.acquire() as conn:
+            await users.forget(conn, person)
+            await generations.wipe_of(conn, person)
+
+    async def check() -> None:
+        kept = "SELECT num_nonnulls(prompt, sources, result_url, result_file_id) FROM generations WHERE id = $1"
+        assert await stage.pool.fetchval(kept, picture) == 0
+
+    return {"learn": learn, "forget": forget}, check
+
+
 SCENES: tuple[Scene, ...] = (
     told_late_and_delivered,
     callback_and_poll,
@@ -488,6 +535,8 @@ SCENES: tuple[Scene, ...] = (
     deliver_and_undeliverable,
     claim_and_claim,
     visit_and_park,
+    file_and_file,
+    fresh_link_and_forget,
 )
 
 
