@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import asyncpg
 
@@ -16,22 +17,34 @@ async def open_pool(settings: Settings, at_most: int | None = None) -> Pool:
     """Connects to PostgreSQL, with `at_most` connections or as many as are set; raises what asyncpg raises when it does
     not answer."""
     return await asyncpg.create_pool(
-        settings.database_url,
         min_size=1 if at_most else 2,
         max_size=at_most or settings.db_pool_size,
-        statement_cache_size=settings.db_statement_cache,
-        timeout=WAIT_S,
         reset=_keep,
+        **_connecting(settings),
+    )
+
+
+async def connect(settings: Settings) -> Connection:
+    """A connection outside the pools, for what keeps one; raises what asyncpg raises when there is no answer."""
+    conn: Connection = await asyncpg.connect(**_connecting(settings))
+    return conn
+
+
+def _connecting(settings: Settings) -> dict[str, Any]:
+    return {
+        "dsn": settings.database_url,
+        "statement_cache_size": settings.db_statement_cache,
+        "timeout": WAIT_S,
         # The server ends a slow statement first; this is for a server that is gone
-        command_timeout=WAIT_S + 1,
-        server_settings={
+        "command_timeout": WAIT_S + 1,
+        "server_settings": {
             "application_name": "picture-bot",
             "timezone": "UTC",
             "statement_timeout": f"{WAIT_S}s",
             "lock_timeout": f"{WAIT_S}s",
             "idle_in_transaction_session_timeout": f"{2 * WAIT_S}s",
         },
-    )
+    }
 
 
 async def _keep(connection: Connection) -> None:

@@ -1,9 +1,10 @@
 """What the bot consists of: opened in this order, closed in the reverse one."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -22,7 +23,7 @@ from app.faults import POSTGRES, REDIS
 from app.flood import MemoryFlood, RedisFlood
 from app.flows.cards import Cards
 from app.flows.delivery.fetch import Fetching
-from app.flows.delivery.lanes import LANES, Letters, lanes
+from app.flows.delivery.lanes import Letters, lanes
 from app.flows.delivery.original import OriginalLetters
 from app.flows.delivery.picture import PictureLetters
 from app.flows.delivery.text import TextLetters
@@ -46,12 +47,14 @@ from app.proofs import telegram_secret
 from app.registration import Webhook, register_yookassa
 from app.repo import schema
 from app.repo.records import Pool
+from app.repo.wakes import Work
 from app.routes.telegram import TelegramRoute
 from app.settings import Settings
 from app.shelf import MemoryShelf, RedisShelf, open_redis
 from app.turns import Turns
 from app.workers.housekeeping import audit_ledger, wipe_old
 from app.workers.loop import Worker
+from app.workers.watch import Wakes, Watch
 
 log = structlog.get_logger()
 
@@ -81,14 +84,9 @@ class Services:
 
 async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
     """Connects everything and starts the workers; `stack` closes it again. Waits for PostgreSQL and Redis."""
-    order_queued = asyncio.Event()
-    # One for each lane: an event that a worker clears is not seen by another
-    owed_to = {kind.name: asyncio.Event() for kind in LANES}
-
-    def message_owed() -> None:
-        for event in owed_to.values():
-            event.set()
-
+    wakes = Wakes()
+    watch = Watch(settings, wakes)
+    order_placed, message_owed = partial(wakes.wake, Work.ORDERS), partial(wakes.wake, Work.MESSAGES)
     metrics = Metrics()
 
     pool = await _pool(settings)
@@ -112,13 +110,14 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
     if kassa is not None:
         stack.push_async_callback(kassa.close)
 
-    ordering = Ordering(pool, settings, metrics, order_queued.set)
+    ordering = Ordering(pool, settings, metrics, order_placed)
     settling = Settling(pool, settings, metrics, gen_api, message_owed)
     sources = Sources(pool, bot, pictures, metrics)
-    submitting = Submitting(pool, settings, metrics, gen_api, sources, settling, order_queued.set)
-    purchases = Purchases(pool, desk, settings, metrics, kassa, Stars(bot), message_owed)
-    if purchases.links is not None:
-        stack.push_async_callback(purchases.links.notified.close)
+    submitting = Submitting(pool, settings, metrics, gen_api, sources, settling, order_placed)
+    list_to_read = partial(wakes.wake, Work.PURCHASES)
+    purchases = Purchases(pool, desk, settings, metrics, kassa, Stars(bot), message_owed, list_to_read)
+    if (links := purchases.links) is not None:
+        stack.push_async_callback(links.notified.close)
     waiting = Waiting(pool)
     cards = Cards(pool, bot, waiting)
     fetching = Fetching(metrics, results, gen_api)
@@ -152,20 +151,27 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
         wipe_old(pool, settings.retention_days),
         audit_ledger(pool),
     )
-    tick = settings.worker_tick_s
+
+    def worker[T](
+        name: str,
+        claim: Callable[[int], Awaitable[Sequence[T]]],
+        handle: Callable[[T], Awaitable[None]],
+        slots: int,
+        work: Work,
+    ) -> Worker[T]:
+        return Worker(name, claim, handle, slots, wakes.event(work), watch.look_again)
+
     workers: Sequence[Worker[Any]] = (
-        Worker("submit", submitting.claim, submitting.submit, 8, tick, order_queued),
-        Worker("reconcile", settling.claim, settling.reconcile, 8, tick),
-        *(
-            Worker(lane.kind.name, lane.claim, lane.deliver, lane.kind.slots, tick, owed_to[lane.kind.name])
-            for lane in delivery
-        ),
-        Worker("cards", cards.claim, cards.tell, 4, tick),
-        *_payment_workers(purchases, tick),
+        worker("submit", submitting.claim, submitting.submit, 8, Work.ORDERS),
+        worker("reconcile", settling.claim, settling.reconcile, 8, Work.QUESTIONS),
+        *(worker(lane.kind.name, lane.claim, lane.deliver, lane.kind.slots, Work.MESSAGES) for lane in delivery),
+        worker("cards", cards.claim, cards.tell, 4, Work.CARDS),
+        *([worker("payments", links.poll.claim, links.poll.reconcile, 4, Work.PURCHASES)] if links else ()),
+        worker("stars", purchases.charge_list.claim, purchases.charge_list.read_on, 1, Work.PURCHASES),
     )
-    for worker in workers:
-        metrics.worker_items.labels(worker.name).set_function(worker.running)
-    _run(stack, *(worker.run() for worker in workers))
+    for one in workers:
+        metrics.worker_items.labels(one.name).set_function(one.running)
+    _run(stack, watch.run(), *(one.run() for one in workers))
     stack.push_async_callback(_stop, workers)
     return Services(
         settling,
@@ -192,13 +198,6 @@ def _run(stack: AsyncExitStack, *forever: Coroutine[Any, Any, None]) -> None:
 
 async def _stop(workers: Sequence[Worker[Any]]) -> None:
     await asyncio.gather(*(worker.stop(DRAIN_S) for worker in workers))
-
-
-def _payment_workers(purchases: Purchases, tick: float) -> Iterator[Worker[Any]]:
-    """Who asks about payments: one a way to pay."""
-    if purchases.links is not None:
-        yield Worker("payments", purchases.links.poll.claim, purchases.links.poll.reconcile, 4, tick)
-    yield Worker("stars", purchases.charge_list.claim, purchases.charge_list.read_on, 1, tick)
 
 
 async def _pool(settings: Settings, at_most: int | None = None) -> Pool:

@@ -5,17 +5,21 @@ SELECT id, status FROM generations WHERE order_key = $1 AND user_id = $2;
 -- name: insert
 -- Writes a queued order; refuses (no row) a second one from the same card. The version before reads source_file_id, and
 -- claims what is claimable: a hidden order is so in due_at instead. Whoever writes it tells of it at once: has the lease of
--- the message's first edit, that says $15 as the place in the queue, and is looked at again after $16 seconds.
-INSERT INTO generations
-    (user_id, order_key, model, size, price, prompt, sources, source_file_id, card_message_id, deadline_at, submit_by,
-     quality, style, request, due_at, claimable_at, told, told_place, tell_at, tell_until)
-VALUES ($1, $2, $3, $4, $5, $6, $7, ($7::text[])[1], $8, now() + make_interval(secs => $9),
-        now() + make_interval(secs => $10), $11, $12, $13,
-        CASE WHEN $14 THEN now() END, CASE WHEN $14 THEN 'infinity' ELSE now() END,
-        num_nonnulls($8::bigint), $15, CASE WHEN $8 IS NOT NULL THEN now() + make_interval(secs => $16) END,
-        CASE WHEN $8 IS NOT NULL THEN now() + interval '20 seconds' END)
-ON CONFLICT (order_key) DO NOTHING
-RETURNING id;
+-- the message's first edit, that says $15 as the place in the queue, and is looked at again after $16 seconds. The workers of
+-- all replicas are told of it once it is committed.
+WITH placed AS (
+    INSERT INTO generations
+        (user_id, order_key, model, size, price, prompt, sources, source_file_id, card_message_id, deadline_at, submit_by,
+         quality, style, request, due_at, claimable_at, told, told_place, tell_at, tell_until)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, ($7::text[])[1], $8, now() + make_interval(secs => $9),
+            now() + make_interval(secs => $10), $11, $12, $13,
+            CASE WHEN $14 THEN now() END, CASE WHEN $14 THEN 'infinity' ELSE now() END,
+            num_nonnulls($8::bigint), $15, CASE WHEN $8 IS NOT NULL THEN now() + make_interval(secs => $16) END,
+            CASE WHEN $8 IS NOT NULL THEN now() + interval '20 seconds' END)
+    ON CONFLICT (order_key) DO NOTHING
+    RETURNING id
+)
+SELECT id, pg_notify('work', 'orders') FROM placed;
 
 -- name: waiting
 -- How many orders wait for a worker, counted no further than is asked.

@@ -1,9 +1,13 @@
 -- name: put
--- Owes a message; refuses (no row) one that is owed or was sent already. `urgent` is for the version before.
-INSERT INTO outbox (chat_id, kind, ref, payload, priority, urgent)
-VALUES ($1, $2, $3, $4::jsonb, $5::smallint, $5::smallint = 0)
-ON CONFLICT (kind, ref) DO NOTHING
-RETURNING id;
+-- Owes a message, and tells the workers of all replicas once this is committed; refuses (no row) one that is owed or was
+-- sent already. `urgent` is for the version before.
+WITH owed AS (
+    INSERT INTO outbox (chat_id, kind, ref, payload, priority, urgent)
+    VALUES ($1, $2, $3, $4::jsonb, $5::smallint, $5::smallint = 0)
+    ON CONFLICT (kind, ref) DO NOTHING
+    RETURNING id
+)
+SELECT id, pg_notify('work', 'messages') FROM owed;
 
 -- name: claim
 -- Leases messages that are due, by priority and one a chat, what has failed before behind what has not ($5: whether that

@@ -82,6 +82,13 @@ async def test_looking_for_stuck_work_reads_what_is_under_way(conn: Connection) 
     ]
 
 
+async def test_looking_for_work_reads_what_is_under_way(conn: Connection) -> None:
+    """Every replica does it all day."""
+    tables, pages = await _explained(conn, queries.query("wakes.due"), [0, 1, 2])
+    assert not {"generations", "outbox", "payments"} & set(tables)
+    assert pages < 50
+
+
 async def test_a_pass_of_the_retention_reads_what_is_to_be_wiped(conn: Connection) -> None:
     """Not what was wiped before, nor what is kept; and a wish that is fulfilled is looked after no longer."""
     wipe = queries.query("generations.wipe")

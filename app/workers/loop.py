@@ -1,4 +1,4 @@
-"""A background worker: claims work when woken or at every tick, and handles several pieces at once."""
+"""A background worker: claims work when it is woken, and handles several pieces at once."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,7 +15,7 @@ class Worker[T]:
     """Runs `claim(free_slots)` and then `handle(item)` for each, at most `slots` at a time.
 
     `claim` leases what it returns, so an item whose handling fails or is cut short comes back by itself.
-    `woken` is set by whoever writes work, and makes the worker look for it now.
+    `woken` is set by whoever knows of work, and makes the worker claim it now; `done` is told of each piece.
     """
 
     def __init__(
@@ -24,15 +24,15 @@ class Worker[T]:
         claim: Callable[[int], Awaitable[Sequence[T]]],
         handle: Callable[[T], Awaitable[None]],
         slots: int,
-        tick: float,
-        woken: asyncio.Event | None = None,
+        woken: asyncio.Event,
+        done: Callable[[], None],
     ) -> None:
         self.name = name
         self._claim = claim
         self._handle = handle
         self._slots = slots
-        self._tick = tick
-        self._woken = woken or asyncio.Event()
+        self._woken = woken
+        self._told_done = done
         self._stopping = False
         self._running: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
@@ -43,7 +43,7 @@ class Worker[T]:
         return len(self._running)
 
     async def run(self) -> None:
-        """Works until `stop`; a claim that fails is tried again at the next tick."""
+        """Works until `stop`. What a claim that fails did not take is still due: the next look wakes us for it."""
         self._ended.clear()
         try:
             while not self._stopping:
@@ -63,9 +63,7 @@ class Worker[T]:
             task = asyncio.create_task(self._guarded(item), name=f"{self.name}.item")
             self._running.add(task)
             task.add_done_callback(self._done)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._tick):
-                await self._woken.wait()
+        await self._woken.wait()
 
     async def stop(self, patience_s: float) -> None:
         """Claims nothing more, waits `patience_s` seconds for what is running, then cuts it short."""
@@ -96,3 +94,4 @@ class Worker[T]:
         self._running.discard(task)
         if full:
             self._woken.set()
+        self._told_done()

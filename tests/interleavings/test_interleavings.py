@@ -126,7 +126,7 @@ class Stage:
         return payment
 
     def charges(self, pool: Pool) -> Charges:
-        return Charges(pool, self.around.settings, self.stars, self.settlement(pool), _nobody_waits)
+        return Charges(pool, self.around.settings, self.stars, self.settlement(pool), _nobody_waits, _nobody_waits)
 
     async def told(self, person: int) -> Told:
         """An invoice, and what Telegram says of its charge."""

@@ -54,11 +54,12 @@ class Purchases:
         gateway: Gateway | None,
         stars: Stars,
         wake_delivery: Callable[[], None],
+        wake_list: Callable[[], None],
     ) -> None:
         settlement = Settlement(pool, settings, metrics, wake_delivery)
         self.links = Links(pool, settings, metrics, gateway, settlement, wake_delivery) if gateway else None
         self.invoices = Invoices(pool, desk, metrics, stars, sold="stars" in settings.payments)
-        self.charges = Charges(pool, settings, stars, settlement, wake_delivery)
+        self.charges = Charges(pool, settings, stars, settlement, wake_delivery, wake_list)
         self.charge_list = ChargeList(pool, settings, metrics, stars, self.charges)
         self.tills = OtherTills(pool, settings, (gateway, stars) if gateway else (stars,), wake_delivery)
         self.currency = (gateway or stars).currency

@@ -20,16 +20,26 @@ log = structlog.get_logger()
 
 
 class Charges:
-    """Takes what Telegram says of Stars: it proves its updates, and its list is asked for, so that it is believed."""
+    """Takes what Telegram says of Stars: it proves its updates, and its list is asked for, so that it is believed.
+
+    `wake_list`: where none was taken before, nobody has read the list so far.
+    """
 
     def __init__(
-        self, pool: Pool, settings: Settings, stars: Stars, settlement: Settlement, wake_delivery: Callable[[], None]
+        self,
+        pool: Pool,
+        settings: Settings,
+        stars: Stars,
+        settlement: Settlement,
+        wake_delivery: Callable[[], None],
+        wake_list: Callable[[], None],
     ) -> None:
         self._pool = pool
         self._admin_ids = settings.admin_ids
         self._stars = stars
         self._settlement = settlement
         self._wake_delivery = wake_delivery
+        self._wake_list = wake_list
 
     async def take(self, told: Told, source: Source) -> None:
         """Credits a charge, or takes back what was refunded; what was there before stays."""
@@ -44,6 +54,7 @@ class Charges:
             self._wake_delivery()
         else:
             self._settlement.tell(purchase, change, source)
+        self._wake_list()
 
     async def _purchase(self, conn: Connection, told: Told) -> Purchase | None:
         """The purchase that a charge is for; of a second charge for one invoice, a purchase of its own."""

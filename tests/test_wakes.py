@@ -1,0 +1,70 @@
+"""Who wakes the workers: whoever writes work, in any replica, and one look at what is due for anybody."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from app.notices import DebtTaken
+from app.repo import generations, outbox
+from app.repo.generations import NewOrder
+from local.postgres import Postgres
+from tests.world import World
+
+_TICK_S = 0.2
+_NEVER_S = 600
+_WATCHES = "query LIKE '%questions - now()%' AND datname = current_database() AND pid <> pg_backend_pid()"
+
+
+@pytest.mark.settings(worker_tick_s=_TICK_S)
+async def test_an_idle_replica_makes_less_than_one_statement_a_tick(bot: World, postgres: Postgres) -> None:
+    """A tick is a second in production. Each statement of the bot's is a transaction, and PostgreSQL counts those."""
+    database = await bot.value("SELECT current_database()")
+    counter = await asyncpg.connect(postgres.url)
+    try:
+        counted = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = $1"
+        # A server's process tells of what it did once in a second
+        await asyncio.sleep(2)
+        before = await counter.fetchval(counted, database)
+        await asyncio.sleep(5)
+        made = await counter.fetchval(counted, database) - before
+    finally:
+        await counter.close()
+    assert 0 < made < 5 / _TICK_S
+
+
+@pytest.mark.settings(worker_tick_s=_NEVER_S)
+async def test_an_order_that_another_replica_placed_is_submitted_at_once(bot: World) -> None:
+    """Of this transaction the bot can know by PostgreSQL alone."""
+    anna = bot.person()
+    await anna.send_text("/start")
+    await _the_watch_is_up(bot)
+    request = '{"model": "gpt-image-1", "size": "1024x1024"}'
+    order = NewOrder(
+        anna.id, "a-card", "gpt-image-1", "1024x1024", 2, "Кот", (), None, 900, 800, "low", None, request, hidden=True
+    )
+    async with bot.db.transaction():
+        assert await generations.insert(bot.db, order)
+        await bot.db.execute("UPDATE users SET credits = 8 WHERE id = $1", anna.id)
+        await bot.db.execute(
+            "INSERT INTO ledger (user_id, delta, balance, reason, ref) "
+            "SELECT user_id, -2, 8, 'order', id::text FROM generations"
+        )
+    await bot.shown(anna)
+
+
+@pytest.mark.settings(worker_tick_s=_NEVER_S)
+async def test_what_was_written_while_nobody_listened_is_found_by_the_next_look(bot: World) -> None:
+    """The connection is cut, and before there is another one somebody owes a message: a NOTIFY that nobody hears."""
+    anna = bot.person()
+    await anna.send_text("/start")
+    await _the_watch_is_up(bot)
+    debt = DebtTaken("a-ref", 2, 0, 8)
+    async with bot.db.transaction():
+        await bot.db.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {_WATCHES}")
+        await outbox.put(bot.db, anna.id, debt)
+    await bot.told(anna, debt)
+
+
+async def _the_watch_is_up(bot: World) -> None:
+    await bot.until(f"SELECT EXISTS (SELECT FROM pg_stat_activity WHERE {_WATCHES})")
