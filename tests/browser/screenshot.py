@@ -37,6 +37,7 @@ def main() -> int:
             play(visitor, address)
             history(visitor)
             album(Visitor(context.new_page()), address)
+            stars(Visitor(context.new_page()), address)
     finally:
         redis.stop()
         postgres.stop()
@@ -99,6 +100,20 @@ def album(visitor: Visitor, address: str) -> None:
         visitor.reads(text)
     expect(page.get_by_role("button", name="🚫").last).to_be_visible()
     save(page, "card.png", page.locator("#chat"))
+
+
+def stars(visitor: Visitor, address: str) -> None:
+    """A plan that can be paid by a link or with Stars, its invoice, and the charge."""
+    page = visitor.page
+    visitor.visit(address, "Борис")
+    visitor.says("/buy_subscription")
+    visitor.presses("200 ₽")
+    visitor.presses("⭐ 185")
+    page.get_by_role("button", name="Заплатить ⭐ 185").last.click()
+    page.get_by_role("button", name="Подтвердить и заплатить ⭐ 185").click()
+    visitor.reads("20 кредитов")
+    page.mouse.move(SIZE[0] / 2, 5)
+    save(page, "stars.png", page.locator("#chat"))
 
 
 def save(page: Page, name: str, part: Locator | None = None) -> None:
