@@ -14,6 +14,10 @@ class Room:
         self._free = size
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
+    def has(self, units: int) -> bool:
+        """Whether whoever takes so many now need not wait."""
+        return not self._waiting and min(units, self._size) <= self._free
+
     @asynccontextmanager
     async def taken(self, units: int) -> AsyncIterator[None]:
         """Holds `units` while the block runs; more than there are at all counts as all of them."""

@@ -1,13 +1,16 @@
 """From the queue to gen-api: not in the last seconds, not before it is ready, and nothing that is not understood."""
 
 import asyncio
+import io
 import json
+import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import asyncpg
 import pytest
+from PIL import Image
 
 from app.catalog import MODELS
 from app.clients.genapi import parse_outcome
@@ -238,3 +241,26 @@ async def test_one_persons_orders_leave_slots_to_others(bot: World) -> None:
     assert await bot.value(begun, loud.id) == 2
     release.set()
     await bot.until("SELECT count(*) = 6 FROM generations WHERE status = 'delivered'")
+
+
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
+async def test_large_pictures_without_room_leave_slots_to_others(bot: World) -> None:
+    """Nine people send more than half of the room each, and the first does not come: a tenth is drawn meanwhile."""
+    large = io.BytesIO()
+    Image.frombytes("RGB", (2100, 2100), random.Random(1).randbytes(2100 * 2100 * 3)).save(
+        large, "PNG", compress_level=0
+    )
+    release, found = asyncio.Event(), len(bot.telegram.called("getFile"))
+    bot.telegram.fault("file", before=release.wait)
+    for number in range(9):
+        person = bot.person(100 + number)
+        await person.send_text("/photo")
+        await person.send_document(large.getvalue(), "noise.png", "image/png", "Шум")
+        await person.press((await bot.offered(person, "✅")).id, "✅")
+    await bot.telegram.wait_for(lambda: len(bot.telegram.called("file")) == 1)
+    await bot.order(bot.person(1))
+    await bot.until("SELECT count(*) = 1 FROM generations WHERE status = 'delivered'", within_s=8)
+    await bot.until("SELECT count(*) = 8 FROM generations WHERE status = 'queued' AND attempt > 2")
+    assert len(bot.telegram.called("getFile")) == found + 10
+    release.set()
+    await bot.until("SELECT count(*) = 10 FROM generations WHERE status = 'delivered'", within_s=60)

@@ -29,6 +29,13 @@ _ROOM_BYTES = 24 * 1024 * 1024
 """Pictures that are on their way from Telegram to gen-api; the next order waits: eight of the largest would be more
 than the process may hold."""
 
+_REMEMBERED = 256
+"""Files that there was no room for: Telegram need not be asked again where they are."""
+
+
+class Crowded(Exception):
+    """There is no room for pictures so large now; nothing is wrong with them."""
+
 
 class Unusable(Exception):
     """A source that no order can be made of; `failure` says why, `number` which of several it is, from 1 on."""
@@ -50,40 +57,54 @@ class Sources:
         self._kept: OrderedDict[str, Picture] = OrderedDict()
         self._bytes = 0
         self._room = Room(_ROOM_BYTES)
+        self._put_off: OrderedDict[str, File] = OrderedDict()
 
     async def of_order(self, generation_id: UUID, number: int) -> Picture | None:
-        """One of an open order's pictures, the first being number 1; None for none. Raises as `fetch_all`."""
+        """One of an open order's pictures, the first being number 1; None for none.
+
+        It waits for room: gen-api asks, and may not ask again. Raises as `fetch_all`, but for Crowded.
+        """
         async with connection(self._pool) as conn:
             file_id = await generations.source(conn, generation_id, number)
         if file_id is None:
             return None
         async with AsyncExitStack() as held:
-            [picture] = await self.fetch_all([file_id], held)
+            [picture] = await self._fetch([await self._find(file_id)], held)
             return picture
 
     async def fetch_all(self, file_ids: Sequence[str], held: AsyncExitStack) -> list[Picture]:
         """Several pictures fit for gen-api, side by side, together no larger than one may be.
 
-        `held` gives their room back: it is closed when the caller has no more use for them. Raises Unusable, or one
-        of `faults.TELEGRAM` where they may come later.
+        `held` gives their room back: it is closed when the caller has no more use for them. Raises Unusable, Crowded,
+        or one of `faults.TELEGRAM` where they may come later.
         """
         found = await _each(self._find, file_ids)
-        size = sum(one.file_size or MAX_BYTES if isinstance(one, File) else 0 for one in found)
-        if size > MAX_BYTES and len(found) > 1:
-            raise Unusable(Failure.TOO_LARGE)
+        size = _size(found)
+        if size > _LITTLE_BYTES and not self._room.has(size):
+            self._put_off |= {one.file_id: one for one in found if isinstance(one, File)}
+            while len(self._put_off) > _REMEMBERED:
+                self._put_off.popitem(last=False)
+            raise Crowded(f"{size} bytes")
+        return await self._fetch(found, held)
+
+    async def _fetch(self, found: Sequence[Picture | File], held: AsyncExitStack) -> list[Picture]:
+        size = _size(found)
         if size > _LITTLE_BYTES:
             await held.enter_async_context(self._room.taken(size))
         pictures = await _each(self._checked, found)
         if sum(len(picture.data) for picture in pictures) > MAX_BYTES:
             raise Unusable(Failure.TOO_LARGE)
-        for file_id, picture in zip(file_ids, pictures, strict=True):
-            self._keep(file_id, picture)
+        for one, picture in zip(found, pictures, strict=True):
+            if isinstance(one, File):
+                self._keep(one.file_id, picture)
         return pictures
 
     async def _find(self, file_id: str) -> Picture | File:
         if kept := self._kept.get(file_id):
             self._kept.move_to_end(file_id)
             return kept
+        if put_off := self._put_off.pop(file_id, None):
+            return put_off
         try:
             return await self._bot.get_file(file_id)
         except TelegramBadRequest as error:
@@ -115,6 +136,14 @@ class Sources:
         while self._bytes > KEPT_BYTES:
             _, oldest = self._kept.popitem(last=False)
             self._bytes -= len(oldest.data)
+
+
+def _size(found: Sequence[Picture | File]) -> int:
+    """Bytes that are to come; more than one picture may have, where several are."""
+    size = sum(one.file_size or MAX_BYTES if isinstance(one, File) else 0 for one in found)
+    if size > MAX_BYTES and len(found) > 1:
+        raise Unusable(Failure.TOO_LARGE)
+    return size
 
 
 async def _each[T, R](do: Callable[[T], Awaitable[R]], things: Sequence[T]) -> list[R]:

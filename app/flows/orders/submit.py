@@ -16,7 +16,7 @@ from app.clients.genapi import GenApi, Request
 from app.db import connection, transaction
 from app.faults import INFRASTRUCTURE, TELEGRAM
 from app.flows.orders.settle import Settling
-from app.flows.orders.sources import Sources, Unusable
+from app.flows.orders.sources import Crowded, Sources, Unusable
 from app.metrics import Metrics
 from app.pictures import Picture
 from app.proofs import callback_url, source_url
@@ -36,6 +36,9 @@ SOURCE_PATIENCE_S = 25.0
 OF_EACH = 2
 """So many orders of one person are submitted at once, of eight: for pictures that take long to read, or are large, it
 is their sender who waits."""
+
+_CROWDED_S = 1.5
+"""What there is no room for is given back so long, and its slot is somebody else's."""
 
 _PAUSES_S = (1, 2, 4, 8)
 
@@ -105,6 +108,9 @@ class Submitting:
                 return await self._sources.fetch_all(claimed.sources, held)
         except Unusable as error:
             await self._fail(claimed, error.failure, error.number)
+        except Crowded as error:
+            log.info("submit.crowded", error=str(error))
+            await self._release(claimed, _CROWDED_S)
         except TELEGRAM as error:
             log.warning("submit.source_unavailable", error=repr(error))
             await self._release(claimed, _back_off(claimed.attempt))
