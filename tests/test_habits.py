@@ -49,3 +49,24 @@ def test_the_ways_in_contributing_lead_somewhere() -> None:
     named = re.findall(r"`((?:app|docs|sandbox|tests|sql|\.ci)/[\w/.-]*)`", text)
     assert len(named) > 15
     assert [path for path in named if not (_ROOT / path).exists()] == []
+
+
+def test_each_decision_has_a_number_of_its_own() -> None:
+    """Counted from one without a gap, and said in the title as in the name."""
+    pages = sorted((_ROOT / "docs" / "adr").glob("*.md"))
+    numbers = [int(page.name[:4]) for page in pages]
+    assert numbers == list(range(1, len(pages) + 1))
+    titles = [page.read_text(encoding="utf-8").splitlines()[0] for page in pages]
+    assert [title.partition(".")[0] for title in titles] == [f"# {number}" for number in numbers]
+
+
+def test_the_documents_lead_to_documents_that_are_there() -> None:
+    """Every relative link of a Markdown page."""
+    pages = [*_ROOT.glob("*.md"), *(_ROOT / "docs").rglob("*.md")]
+    dead = [
+        f"{page.relative_to(_ROOT)}: {target}"
+        for page in pages
+        for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+        if not (page.parent / target).exists()
+    ]
+    assert dead == []
