@@ -119,7 +119,7 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
     if (links := purchases.links) is not None:
         stack.push_async_callback(links.notified.close)
     waiting = Waiting(pool)
-    cards = Cards(pool, bot, waiting)
+    cards = Cards(pool, bot, waiting, order_placed)
     fetching = Fetching(metrics, results, gen_api)
     letters: dict[str, Letters] = dict.fromkeys(KINDS, TextLetters(pool, settings, bot))
     letters[Picture.kind] = PictureLetters(pool, metrics, bot, fetching, pictures, settling, cards)

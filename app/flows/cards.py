@@ -6,7 +6,7 @@ is made beside; only the last, which says that the picture is there, does not wa
 state that does not last looks at the order once more, and shows what became of it meanwhile.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import structlog
@@ -34,10 +34,11 @@ EDIT_S = 15
 class Cards:
     """Shows how an order stands. It is a nicety: what cannot be shown is no fault, and is not tried again."""
 
-    def __init__(self, pool: Pool, bot: Bot, waiting: Waiting) -> None:
+    def __init__(self, pool: Pool, bot: Bot, waiting: Waiting, wake_submit: Callable[[], None]) -> None:
         self._pool = pool
         self._bot = bot
         self._waiting = waiting
+        self._wake_submit = wake_submit
 
     async def claim(self, limit: int) -> Sequence[Wait]:
         """Leases orders whose person may have something new to be told."""
@@ -76,6 +77,9 @@ class Cards:
             status = await waits.finish(conn, order, told)
         if status == "delivered":
             await self.done(words, chat_id, message_id)
+        elif status == "queued":
+            # A submitter passes over a row that is just being written: here, too
+            self._wake_submit()
 
     async def done(self, words: Words, chat_id: int, message_id: int) -> None:
         """Shows that the picture is there, once that is stored."""

@@ -460,7 +460,7 @@ async def told_late_and_delivered(stage: Stage) -> Any:
         wait = next(wait for wait in await waits.claim(conn, 100, 20) if wait.id == order)
 
     def cards(pool: Pool) -> Cards:
-        return Cards(pool, cast("Bot", screen), Waiting(stage.pool))
+        return Cards(pool, cast("Bot", screen), Waiting(stage.pool), _nobody_waits)
 
     async def deliver(pool: Pool) -> None:
         async with pool.acquire() as conn:
