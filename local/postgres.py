@@ -166,7 +166,8 @@ def _lock(data_dir: Path) -> IO[str]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         lock.close()
-        raise AlreadyRunningError(f"{data_dir} is in use by another run of this project") from error
+        in_use = f"{data_dir} is in use by another run of this project: end that one first, by Ctrl-C"
+        raise AlreadyRunningError(in_use) from error
     return lock
 
 

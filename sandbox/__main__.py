@@ -79,6 +79,7 @@ def _environment(telegram: FakeTelegram, genapi: FakeGenApi, yookassa: FakeYooKa
         "YOOKASSA_SECRET_KEY": yookassa.secret,
         "YOOKASSA_API_URL": yookassa.url,
         "YOOKASSA_OAUTH_TOKEN": "",
+        "YOOKASSA_RECEIPT_EMAIL": "receipts@sandbox.example",
         "SENTRY_DSN": "",
         "SELLER_NAME": "ИП Песочница",
         "SELLER_INN": "000000000000",

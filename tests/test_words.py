@@ -74,6 +74,13 @@ def test_a_number_of_credits_takes_its_form(number: int, russian: str, english: 
     assert (ru_numbers.credits(number), en_numbers.credits(number)) == (russian, english)
 
 
+@pytest.mark.parametrize(
+    ("number", "text"), [(1, "1 кредита"), (2, "2 кредитов"), (11, "11 кредитов"), (21, "21 кредита")]
+)
+def test_a_lowest_price_takes_the_form_that_follows_from_in_russian(number: int, text: str) -> None:
+    assert ru_numbers.credits_from(number) == text
+
+
 def test_kopecks_are_shown_where_there_are_any() -> None:
     assert [ru_numbers.roubles(20_000), ru_numbers.roubles(19_950)] == ["200 ₽", "199,50 ₽"]
     assert [en_numbers.roubles(20_000), en_numbers.roubles(19_905)] == ["200 ₽", "199.05 ₽"]

@@ -62,7 +62,7 @@ class EnglishCard(Card):
         return f"{self.qualities.get(quality, quality)} · {price}"
 
     def added(self, pictures: int) -> str:
-        return f"Picture added, {pictures} in all. Order on the card."
+        return f"Picture added, {pictures} in all. Press “✅” on the card to order."
 
     def price_changed(self, price: int) -> str:
         return f"The price has changed to {credits(price)}. No credits were taken. If you agree, press “✅” again."

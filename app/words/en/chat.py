@@ -29,8 +29,8 @@ class EnglishChat(Chat):
         "Send a photo and say in the caption what to turn it into. One order takes up to "
         f"{MOST_SOURCES} photos, or none at all: send /photo, then a description, and press “🖼”. "
         "On the card, choose a model, a size and a style and press “✅ Draw”: the picture will arrive in this chat.\n\n"
-        f"Everyone starts with {credits(WELCOME_CREDITS)}; a picture costs from {credits(PRICE)}, the price is on the "
-        "card. If something goes wrong, the credits go back to your balance.\n\n"
+        f"Everyone starts with {credits(WELCOME_CREDITS)}; pictures cost from {credits(PRICE)}, and the price "
+        "is on the card. If something goes wrong, the credits go back to your balance.\n\n"
         f"{_HOW}\n/cancel — cancel what you started\n/forget — delete my descriptions and photos\n"
         "/language — change the language\n/support — ask us, /paysupport — ask about a payment\n"
         "/terms — terms of service, /privacy — your data"
@@ -57,7 +57,7 @@ class EnglishChat(Chat):
     def greeting(self, balance: int) -> str:
         return (
             "Hello! I make pictures: send me a photo and describe what to turn it into.\n\n"
-            f"You have {credits(balance)}. A picture costs {credits(PRICE)}.\n\n{_HOW}"
+            f"You have {credits(balance)}. Pictures cost from {credits(PRICE)}.\n\n{_HOW}"
         )
 
     def group(self, bot: str) -> str:

@@ -31,7 +31,7 @@ class EnglishHistory(History):
     original_coming = "The file is on its way, free of charge"
     original_gone = "Nobody has the uncompressed file any more. The picture stays in this chat; nothing was charged."
     original_perhaps = "The file seems to have been sent. If it isn’t here, press “📎” again: it is free."
-    history_empty = "There are no pictures yet. To make the first one: /photo"
+    history_empty = "Your history is empty: no pictures yet. To make one: /photo"
 
     def history(self, pictures: Sequence[Shown]) -> str:
         lines = (

@@ -31,7 +31,7 @@ class EnglishLegal(Legal):
                 f"<b>Terms</b>\n{_seller(seller)}",
                 "<b>What is sold.</b> Credits, which pay for pictures here, and a subscription for "
                 f"{SUBSCRIPTION_DAYS} days:\n{prices}\n"
-                f"A picture costs from {credits(PRICE)}; the card shows the exact price before you order. "
+                f"Pictures cost from {credits(PRICE)}; the card shows the exact price before you order. "
                 "Credits do not expire.",
                 "<b>Orders.</b> You are charged once, when you press “✅”. Pictures are drawn by a program, so the "
                 "result can’t be predicted in every detail. If there is no picture, your credits are refunded "

@@ -50,7 +50,7 @@ class EnglishOrders(Orders):
     )
 
     cancel_button = "❌ Cancel"
-    resume_button = "Back to the order"
+    resume_button = "Continue"
 
     def order_button(self, price: int) -> str:
         return f"✅ Draw · {credits(price)}"

@@ -2,7 +2,7 @@
 
 from app.catalog import MOST_SOURCES, PRICE, WELCOME_CREDITS
 from app.words.chat import Chat, Commands
-from app.words.ru.numbers import credits
+from app.words.ru.numbers import credits, credits_from
 
 _HOW = (
     "/photo — нарисовать новую картинку по вашему фото и описанию\n"
@@ -29,7 +29,7 @@ class RussianChat(Chat):
         "Пришлите фото и напишите в подписи, что из него сделать. В одном заказе может быть до "
         f"{MOST_SOURCES} фото или ни одного: тогда пришлите /photo, описание и нажмите «🖼». "
         "На карточке выберите модель, размер и стиль и нажмите «✅ Нарисовать»: картинка придёт сюда же.\n\n"
-        f"Новым людям я даю {credits(WELCOME_CREDITS)}, картинка стоит от {credits(PRICE)}, цена — на карточке. "
+        f"Новым людям я даю {credits(WELCOME_CREDITS)}, картинка стоит от {credits_from(PRICE)}, цена — на карточке. "
         "Если что-то не получится, кредиты снова окажутся на балансе.\n\n"
         f"{_HOW}\n/cancel — отменить начатое\n/forget — удалить мои описания и фото\n"
         "/language — язык, language\n/support — спросить, /paysupport — об оплате\n"
@@ -54,7 +54,7 @@ class RussianChat(Chat):
     def greeting(self, balance: int) -> str:
         return (
             "Привет! Я рисую картинки: пришлите фото и опишите, что из него сделать.\n\n"
-            f"У вас {credits(balance)}. Одна картинка стоит {credits(PRICE)}.\n\n{_HOW}"
+            f"У вас {credits(balance)}. Картинка стоит от {credits_from(PRICE)}.\n\n{_HOW}"
         )
 
     def group(self, bot: str) -> str:

@@ -31,7 +31,7 @@ class RussianHistory(History):
     original_coming = "Файл скоро придёт, это бесплатно"
     original_gone = "Файла без сжатия больше ни у кого нет. Картинка в чате остаётся; ничего не списано."
     original_perhaps = "Кажется, файл отправлен. Если его нет — нажмите «📎» ещё раз, это бесплатно."
-    history_empty = "Картинок пока нет. Нарисовать первую — /photo"
+    history_empty = "История пуста: картинок пока нет. Нарисовать — /photo"
 
     def history(self, pictures: Sequence[Shown]) -> str:
         lines = (

@@ -18,6 +18,11 @@ def credits(number: int) -> str:
     return f"{number} {plural(number, 'кредит', 'кредита', 'кредитов')}"
 
 
+def credits_from(number: int) -> str:
+    """The same after «от»: от 1 кредита, от 2 кредитов, от 21 кредита."""
+    return f"{number} {plural(number, 'кредита', 'кредитов', 'кредитов')}"
+
+
 def roubles(kopecks: int) -> str:
     """An amount as people read it: kopecks only where there are any."""
     whole, rest = divmod(kopecks, 100)

@@ -48,7 +48,7 @@ class RussianOrders(Orders):
     )
 
     cancel_button = "❌ Отменить"
-    resume_button = "Вернуться к заказу"
+    resume_button = "Продолжить"
 
     def order_button(self, price: int) -> str:
         return f"✅ Нарисовать · {credits(price)}"

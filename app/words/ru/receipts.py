@@ -10,7 +10,7 @@ _HOW = "Назвать адрес — <code>/email name@example.ru</code>"
 class RussianReceipts(Receipts):
     no_receipts = "Здесь чеки по почте не отправляются, адрес не нужен."
     email_odd = f"Это не похоже на адрес почты. {_HOW}"
-    email_removed = f"Адрес удалён: чеки на него больше не придут. {_HOW}"
+    email_removed = "Адрес удалён: чеки на него больше не придут."
     email_button = "Удалить адрес"
     receipt_offer = f"Хотите получать чеки на почту? {_HOW}. Это не обязательно: покупать можно и без адреса."
     email_refused = (
