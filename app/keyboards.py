@@ -90,7 +90,7 @@ class MovementsPress(CallbackData, prefix="moves"):
     """A press that turns the list of a person's movements, from the entry `than`; 0 where none is shown yet."""
 
     turn: Turn
-    than: int
+    than: int = Field(ge=0, lt=2**63)
 
 
 def menu(words: Words) -> list[BotCommand]:

@@ -140,6 +140,39 @@ async def test_one_more_picture_is_added_by_hand_until_there_are_four(bot: World
     assert await _drawn(bot) == [1, 2, 3, 4]
 
 
+async def test_a_late_picture_of_the_card_s_album_is_not_the_one_that_was_asked_for(bot: World) -> None:
+    """«➕» waits for the person's next picture, whatever Telegram brings late of the pictures before."""
+    person = bot.person()
+    first, late = _album(bot, person, ["Коты", None])
+    await bot.telegram.post_update(first)
+    card = await bot.offered(person, "✅")
+    await person.press(card.id, "➕")
+    await bot.told(person, "ещё одну картинку")
+    await bot.telegram.post_update(late)
+    await _says(bot, person, card, "Картинки: 2")
+    await person.send_photo(_picture(3))
+    await _says(bot, person, card, "Картинки: 3")
+    await person.press(card.id, "✅")
+    assert await _drawn(bot) == [1, 2, 3]
+
+
+async def test_a_picture_that_telegram_brings_twice_is_added_once(bot: World) -> None:
+    """The answer to the first was lost: the second begins no other order."""
+    person = bot.person()
+    await person.send_photo(_picture(1), caption="Коты")
+    card = await bot.offered(person, "✅")
+    await person.press(card.id, "➕")
+    await bot.told(person, "ещё одну картинку")
+    [more] = _album(bot, person, [None])
+    del more["message"]["media_group_id"]
+    for _ in range(2):
+        assert await bot.telegram.post_update(more) == 200
+    card = _cards(person)[-1]
+    assert "Картинки: 2" in (card.text or "")
+    await person.press(card.id, "✅")
+    assert len(await _drawn(bot)) == 2
+
+
 async def test_a_picture_is_added_to_a_card_that_had_none(bot: World) -> None:
     person = bot.person()
     await person.send_text("/photo")
@@ -436,6 +469,17 @@ async def test_a_card_of_the_version_before_still_orders(bot: World) -> None:
     await person.press(card.id, data.rpartition(":")[0] + ":")
     await bot.shown(person)
     assert await bot.credits(person) == 8
+
+
+async def test_a_price_that_no_button_can_have_orders_nothing(bot: World) -> None:
+    """Digits without end are no number; whoever presses gets a sentence, and no apology."""
+    person = bot.person()
+    card = await bot.card(person)
+    data = next(button["callback_data"] for button in card.buttons if button["text"].startswith("✅"))
+    for price in ("9" * 40, "9" * 5000):
+        await person.press(card.id, f"{data.rpartition(':')[0]}:{price}")
+        assert "теперь 2 кредита" in bot.telegram.answers[-1]["text"]
+    assert await bot.credits(person) == 10
 
 
 @pytest.mark.parametrize("value", ["model:flux-2-pro", "size:9x9", "quality:medium", "style:none", "model:"])

@@ -427,6 +427,20 @@ async def test_the_movements_turn_in_place(bot: World) -> None:
     assert signs(page) == ["←", "→"]
 
 
+@both
+@pytest.mark.parametrize("than", ["9223372036854775808", "-9223372036854775809", "9" * 40])
+async def test_a_place_among_the_movements_that_there_cannot_be_means_nothing(
+    bot: World, said: Words, than: str
+) -> None:
+    """Button data that the bot never made is answered with a sentence, and is no fault of the bot's."""
+    person = somebody(bot, said)
+    await person.send_text("/status")
+    status = await bot.offered(person, "📒")
+    for turn in ("older", "newer"):
+        query = await person.press(status.id, f"moves:{turn}:{than}")
+        assert answer(bot, query) == said.button_unknown
+
+
 # Ten thousand
 
 

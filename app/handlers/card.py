@@ -152,7 +152,7 @@ async def order(
 
 def _price_shown(press: CardPress) -> int:
     """The price that stood on the button. The version before sold everything for the same, and did not say it here."""
-    return int(press.value) if press.value.isascii() and press.value.isdigit() else PRICE
+    return int(press.value[:9]) if press.value.isascii() and press.value.isdigit() else PRICE
 
 
 async def old(query: CallbackQuery, callback_data: CardPress, ordering: Ordering, words: Words) -> AnswerCallbackQuery:

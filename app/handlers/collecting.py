@@ -69,10 +69,12 @@ async def _take(
     if refusal := _refusal(message, words):
         return message.answer(refusal)
     before = conversation.draft or Draft()
-    added = before.adding
-    if not added and not _is_gathered(message, conversation):
+    gathered = _is_gathered(message, conversation)
+    added = before.adding and not gathered
+    if not added and not gathered:
         before = Draft() if before.card else Draft(prompt=before.prompt)
-    draft = replace(before.with_picture(number, _file_id(message), album), adding=False)
+    # What is late of the pictures before is not the one that «➕» waits for
+    draft = replace(before.with_picture(number, _file_id(message), album), adding=before.adding and gathered)
     text, note = (caption or "").strip(), None
     if len(text) > PROMPT_LIMIT:
         note = words.long_prompt
@@ -80,7 +82,7 @@ async def _take(
         draft = replace(draft, prompt=text, captioned=number if album else None)
     if not draft.left_out and not {*before.sent, number} <= {*draft.sent}:
         draft, note = replace(draft, left_out=True), note or words.album_full
-    if album or added:
+    if album or added or draft.message is not None:
         await _gather(message.chat.id, before, draft, note, conversation, ordering, bot, words)
         if added and note is None:
             return _confirmed(message, conversation, words)
@@ -162,8 +164,9 @@ async def _next(
 
 
 def _is_gathered(message: Message, conversation: Conversation) -> bool:
-    """Whether a message belongs to an album that the order under way is made of."""
-    return conversation.draft is not None and message.media_group_id in conversation.draft.albums
+    """Whether a message belongs to an album that the order under way is made of, or is one of it, brought twice."""
+    draft = conversation.draft
+    return draft is not None and (message.media_group_id in draft.albums or message.message_id in draft.sent)
 
 
 def _file_id(message: Message) -> str:
