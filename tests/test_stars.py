@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from app.doctor.services import stars_are_told_of
 from sandbox.people import ChatMessage, Person
 from sandbox.stars import Invoice
 from tests.world import TOKEN, World
@@ -259,6 +260,25 @@ async def test_the_list_is_read_on_a_page_at_a_time_whatever_else_stands_in_it(b
     await bot.db.execute("UPDATE charge_lists SET position = 100000")
     await bot.until("SELECT position = 1 FROM charge_lists")
     assert await bot.credits(person) == 30
+
+
+@pytest.mark.settings(payments="yookassa,stars", payment_poll_after_s=0.2)
+async def test_a_payload_that_no_database_keeps_holds_up_nothing_of_the_list(bot: World) -> None:
+    """It is noted without the letter that PostgreSQL has no place for, and what comes after it is found."""
+    person = bot.person()
+    invoice = await invoiced(bot, person)
+    odd = {"user": {"id": person.id}, "invoice_payload": "an\0other"}
+    bot.telegram.stars.entries.append({"id": "odd", "amount": 5, "date": 1, "source": odd})
+    bot.telegram.misdeliver("lost")
+    await person.pay(invoice.id)
+    await bot.told(person, "добавлено 10 кредитов")
+    assert await bot.value("SELECT payload FROM stray_charges WHERE id = 'odd'") == "another"
+
+
+async def test_the_doctor_reads_a_list_with_kinds_that_came_later(bot: World) -> None:
+    """As the bot does."""
+    bot.telegram.stars.entries.append({"id": "w", "amount": 5, "date": 1, "receiver": {"type": "new"}})
+    assert "can be read" in await stars_are_told_of(bot.settings)
 
 
 async def test_an_invoice_that_nobody_paid_for_a_day_is_not_shown_again_and_can_be_paid(bot: World) -> None:

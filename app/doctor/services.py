@@ -16,6 +16,7 @@ from app.clients import genapi
 from app.clients.genapi import GenApi
 from app.doctor.ill import Ill
 from app.gateways.port import Refused, Unavailable
+from app.gateways.stars import Stars
 from app.gateways.yookassa import EVENTS, YooKassa
 from app.settings import Settings
 
@@ -72,7 +73,10 @@ async def stars_are_told_of(settings: Settings) -> str:
     info: WebhookInfo = await _ask_telegram(settings, Bot.get_webhook_info)
     if info.url == settings.telegram_webhook_url and "pre_checkout_query" not in (info.allowed_updates or ()):
         raise Ill("Telegram does not ask before a charge, so none succeeds: start the bot, it registers its webhook")
-    await _ask_telegram(settings, Bot.get_star_transactions)
+    try:
+        await _ask_telegram(settings, lambda bot: Stars(bot).entries(0))
+    except Unavailable as error:
+        raise Ill("Telegram's list of Stars cannot be read: try again later") from error
     return "asked before each charge, and the list of transactions can be read"
 
 

@@ -111,7 +111,9 @@ class Charges:
 
         What the list shows and could never have been ours is another program's, which sold through this bot before.
         """
-        new = await charges.stray(conn, told.id, told.user_id, told.payload, told.amount, told.currency, told.refunded)
+        # PostgreSQL has no place for that letter, and one charge that cannot be noted would hold up the list
+        payload = told.payload.replace("\0", "")
+        new = await charges.stray(conn, told.id, told.user_id, payload, told.amount, told.currency, told.refunded)
         if not new:
             return
         log.error("payment.stray", provider_id=told.id, user_id=told.user_id, payload=told.payload)

@@ -60,6 +60,7 @@ class Invoices:
         self._metrics = metrics
         self._stars = stars
         self._sold = sold
+        self._looks: set[asyncio.Task[tuple[str | None, Purchase | None]]] = set()
 
     async def send(self, user_id: int, plan_key: str, said: Words) -> None:
         """The invoice of a plan; the same one while it is not paid. Raises KeyError for no such plan, and what aiogram
@@ -107,17 +108,37 @@ class Invoices:
     async def check(self, told: Told, language_code: str | None) -> Verdict:
         """Whether a person may be charged this. Takes no lock, and raises nothing for a database that is away."""
         language: str | None = words.language_of(language_code)
+        look = asyncio.create_task(self._look(told))
+        self._looks.add(look)
+        look.add_done_callback(self._looked)
         try:
-            async with asyncio.timeout(_PATIENCE_S), connection(self._desk) as conn:
-                language = await users.language(conn, told.user_id) or language
-                purchase = await payments.by_id(conn, told.payment_id) if told.payment_id else None
+            # Not ended with a timeout of its own: a connection whose server is silent takes seconds to be let go
+            done, _ = await asyncio.wait({look}, timeout=_PATIENCE_S)
+            if not done:
+                raise TimeoutError
+            chosen, purchase = look.result()
         except POSTGRES as error:
             log.warning("payment.not_checked", payload=told.payload, error=repr(error))
             return Verdict(Objection.LATER, words.of(language))
+        finally:
+            look.cancel()
+        language = chosen or language
         objection = self._objection(purchase, told)
         if objection is not None:
             log.warning("payment.charge_declined", payload=told.payload, objection=objection.value)
         return Verdict(objection, words.of(language))
+
+    async def _look(self, told: Told) -> tuple[str | None, Purchase | None]:
+        """The person's language, where it is decided, and the purchase, where there is one."""
+        async with connection(self._desk) as conn:
+            language = await users.language(conn, told.user_id)
+            return language, await payments.by_id(conn, told.payment_id) if told.payment_id else None
+
+    def _looked(self, look: asyncio.Task[tuple[str | None, Purchase | None]]) -> None:
+        """Whoever asked may have gone: what a look ended in is theirs to log, or nobody's."""
+        self._looks.discard(look)
+        if not look.cancelled():
+            look.exception()
 
     def _objection(self, purchase: Purchase | None, told: Told) -> Objection | None:
         till = self._stars
