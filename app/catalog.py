@@ -59,6 +59,7 @@ class Model:
 
     `sizes`: what is ordered for each size that a person may choose; `qualities`: the lowest first, as the default.
     `source_field`: the name under which pictures travel, `most_sources` of them at most.
+    `webp`: whether it takes pictures in that format; else they are made PNG.
     `fields`: what is asked besides description, pictures and callback, from what is ordered for a size, and a quality.
     """
 
@@ -72,6 +73,7 @@ class Model:
     travel: Travel
     fields: Callable[[str, str], Fields]
     sure: Sure
+    webp: bool = True
 
     def quality(self, key: str | None) -> Quality:
         """The quality of that name, else the default one."""
@@ -169,6 +171,7 @@ MODELS = {
             Travel.ADDRESS,
             _nano_banana,
             Sure.LOW,
+            webp=False,
         ),
         Model(
             "flux-2-pro",

@@ -4,9 +4,9 @@ A picture is a program in the language of its decoder, so these processes hold n
 libvips alone, and give up by themselves: past its memory, its seconds or its parent's life one is killed.
 
 The parent asks over the socket that is stdin, REQUEST bytes at a time: `TASK MEMORY` with a connection starts a child,
-`end PID` ends one for good. TASK is `source` (made fit for gen-api) or the size of a result ("512x512": made no
-larger), MEMORY is in bytes. On its connection comes the child's number in a line, then, once the picture has been sent
-there up to its end, another line and what it announces:
+`end PID` ends one for good. TASK is `source` (made fit for gen-api), `source-no-webp` (for a model that takes no WEBP)
+or the size of a result ("512x512": made no larger), MEMORY is in bytes. On its connection comes the child's number in a
+line, then, once the picture has been sent there up to its end, another line and what it announces:
 
 - `same <format>`: the picture is right as it is;
 - `new <format>`: it was encoded anew, its bytes follow;
@@ -47,7 +47,7 @@ _FORMATS = {
     "gifload_buffer": "gif",
     "tiffload_buffer": "tiff",
 }
-_UPLOADED = {"jpeg", "png", "webp"}
+_TASKS = {"source": {"jpeg", "png", "webp"}, "source-no-webp": {"jpeg", "png"}}
 _EIGHTH: dict[str, dict[str, Any]] = {"jpeg": {"shrink": 8}, "webp": {"scale": 0.125}}
 _LOADERS = ("Jpeg", "Png", "Webp", "Nsgif", "Tiff")
 _PR_SET_PDEATHSIG = 1
@@ -134,11 +134,13 @@ def _read(data: bytes, task: str) -> tuple[str, bytes]:
         return f"large {pixels}", b""
     kind = _FORMATS[image.get("vips-loader")]
     _read_whole(data, kind)
-    return _source(data, image, kind) if task == "source" else _result(data, image, kind, task)
+    if task in _TASKS:
+        return _source(data, image, kind, _TASKS[task])
+    return _result(data, image, kind, task)
 
 
-def _source(data: bytes, image: Any, kind: str) -> tuple[str, bytes]:
-    uploaded = kind in _UPLOADED and _field(image, "n-pages") == 1
+def _source(data: bytes, image: Any, kind: str, taken: set[str]) -> tuple[str, bytes]:
+    uploaded = kind in taken and _field(image, "n-pages") == 1
     if uploaded and _field(image, "orientation") == 1:
         return f"same {kind}", b""
     upright = _thumbnail(data, ENCODED_SIDE, ENCODED_SIDE, no_rotate=False)

@@ -87,14 +87,14 @@ class Pictures:
         except NotAPicture as error:
             raise RuntimeError("pictures cannot be read here: is pyvips installed?") from error
 
-    async def inspect(self, data: bytes) -> Picture:
-        """A person's picture made fit for gen-api: JPEG, PNG or WEBP, upright; untouched where it is already.
+    async def inspect(self, data: bytes, webp: bool = True) -> Picture:
+        """A person's picture made fit for gen-api: JPEG, PNG or `webp`, upright; untouched where it is already.
 
         Raises NotAPicture or TooLarge.
         """
         if len(data) > MAX_BYTES:
             raise TooLarge(f"{len(data)} bytes")
-        kind, picture = await self._read(self._sources, _SMALL, data, "source")
+        kind, picture = await self._read(self._sources, _SMALL, data, "source" if webp else "source-no-webp")
         return Picture(picture, f"image/{kind}", f"picture.{_SUFFIX[kind]}")
 
     async def fit(self, data: bytes, size: str) -> bytes:

@@ -184,8 +184,8 @@ RETURNING extract(epoch FROM now() - created_at)::float8 AS since_order_s,
           extract(epoch FROM now() - ready_at)::float8 AS since_ready_s, tell_at IS NOT NULL AS being_told;
 
 -- name: source
--- The $2th source of an order that gen-api may still fetch it for.
-SELECT (COALESCE(sources, ARRAY[source_file_id]))[$2] FROM generations
+-- The $2th source of an order that gen-api may still fetch it for, and the model that it is for.
+SELECT (COALESCE(sources, ARRAY[source_file_id]))[$2] AS file_id, model FROM generations
 WHERE id = $1 AND status IN ('queued', 'submitting', 'processing');
 
 -- name: wipe

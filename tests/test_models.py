@@ -13,6 +13,7 @@ from app.flows.orders.place import Card, Ordering, Placed, Placement
 from app.metrics import Metrics
 from sandbox.networks import NETWORKS
 from sandbox.people import Person
+from tests.crafted import drawn
 from tests.world import World, photograph
 
 ADMIN = 900
@@ -153,6 +154,25 @@ async def test_the_source_of_an_order_is_at_its_own_address_until_the_order_is_o
     await bot.until("SELECT status IN ('ready', 'delivered') FROM generations")
     async with bot.gen_api.http.get(address) as answer:
         assert answer.status == 404
+
+
+@pytest.mark.parametrize(("model", "kind"), [("nano-banana", "PNG"), ("gpt-image-2", "WEBP")])
+async def test_a_webp_is_made_png_for_a_model_that_takes_none(bot: World, model: str, kind: str) -> None:
+    """In what gen-api fetches; the address ends as it is. Of one file, whichever model had it first."""
+    person = bot.person()
+    await person.send_text("/start")
+    await bot.told(person, "10 кредитов")
+    file = bot.telegram.files.document(drawn("WEBP"), "a.webp", "image/webp")["file_id"]
+    pool = await open_pool(bot.settings)
+    ordering = Ordering(pool, bot.settings, Metrics(), lambda: None)
+    for number, key in enumerate(("gpt-image-2", model), 1):
+        await ordering.place(person.id, Card(str(number), key, DEFAULT_SIZE, "Кот", (file,), None))
+        await bot.until("SELECT count(*) = $1 AND bool_and(status = 'delivered') FROM generations", number)
+    await pool.close()
+    order = bot.gen_api.orders[max(bot.gen_api.orders)]
+    assert order.network.name == model
+    assert [Image.open(io.BytesIO(image)).format for image in order.images] == [kind]
+    assert [address.partition("?")[0].rpartition(".")[2] for address in order.addresses] == [kind.lower()]
 
 
 async def test_a_bad_picture_among_several_is_named(bot: World) -> None:

@@ -35,6 +35,14 @@ async def test_other_formats_become_png(pictures: Pictures, kind: str) -> None:
     assert picture.data.startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+async def test_for_a_model_that_takes_no_webp_that_alone_becomes_png(pictures: Pictures, kind: str) -> None:
+    data = drawn(kind)
+    picture = await pictures.inspect(data, webp=False)
+    assert (picture.data == data) == (kind != "WEBP")
+    assert picture.mime == ("image/jpeg" if kind == "JPEG" else "image/png")
+
+
 @pytest.mark.parametrize("kind", ["GIF", "WEBP"])
 async def test_of_an_animation_the_first_picture_is_taken(pictures: Pictures, kind: str) -> None:
     out = BytesIO()

@@ -254,10 +254,10 @@ async def delivered(conn: Connection, generation_id: UUID, file_id: str | None) 
     return Delivered(**row) if row else None
 
 
-async def source(conn: Connection, generation_id: UUID, number: int) -> str | None:
-    """The file id of an open order's source, the first being number 1."""
-    file_id: str | None = await conn.fetchval(_SOURCE, generation_id, number)
-    return file_id
+async def source(conn: Connection, generation_id: UUID, number: int) -> tuple[str, str] | None:
+    """The file id of an open order's source, the first being number 1, and the model that it is for."""
+    row = await conn.fetchrow(_SOURCE, generation_id, number)
+    return (row["file_id"], row["model"]) if row and row["file_id"] is not None else None
 
 
 async def wipe(conn: Connection, days: int, limit: int) -> int:

@@ -4,6 +4,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from io import BytesIO
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from aiogram import Bot
 from aiogram.exceptions import TelegramBadRequest
 from aiogram.types import File
 
+from app.catalog import MODELS
 from app.db import connection
 from app.metrics import Metrics
 from app.pictures import MAX_BYTES, NotAPicture, Picture, Pictures, TooLarge
@@ -47,14 +49,14 @@ class Unusable(Exception):
 
 
 class Sources:
-    """Checked pictures by file id."""
+    """Checked pictures by file id, and by whether they may be WEBP."""
 
     def __init__(self, pool: Pool, bot: Bot, pictures: Pictures, metrics: Metrics) -> None:
         self._pool = pool
         self._bot = bot
         self._pictures = pictures
         self._metrics = metrics
-        self._kept: OrderedDict[str, Picture] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, bool], Picture] = OrderedDict()
         self._bytes = 0
         self._room = Room(_ROOM_BYTES)
         self._put_off: OrderedDict[str, File] = OrderedDict()
@@ -65,43 +67,45 @@ class Sources:
         It waits for room: gen-api asks, and may not ask again. Raises as `fetch_all`, but for Crowded.
         """
         async with connection(self._pool) as conn:
-            file_id = await generations.source(conn, generation_id, number)
-        if file_id is None:
+            source = await generations.source(conn, generation_id, number)
+        if source is None:
             return None
+        file_id, model = source
+        webp = model not in MODELS or MODELS[model].webp
         async with AsyncExitStack() as held:
-            [picture] = await self._fetch([await self._find(file_id)], held)
+            [picture] = await self._fetch([await self._find(file_id, webp)], held, webp)
             return picture
 
-    async def fetch_all(self, file_ids: Sequence[str], held: AsyncExitStack) -> list[Picture]:
+    async def fetch_all(self, file_ids: Sequence[str], held: AsyncExitStack, webp: bool = True) -> list[Picture]:
         """Several pictures fit for gen-api, side by side, together no larger than one may be.
 
-        `held` gives their room back: it is closed when the caller has no more use for them. Raises Unusable, Crowded,
-        or one of `faults.TELEGRAM` where they may come later.
+        `webp`: whether the model takes that format. `held` gives their room back: it is closed when the caller has no
+        more use for them. Raises Unusable, Crowded, or one of `faults.TELEGRAM` where they may come later.
         """
-        found = await _each(self._find, file_ids)
+        found = await _each(partial(self._find, webp=webp), file_ids)
         size = _size(found)
         if size > _LITTLE_BYTES and not self._room.has(size):
             self._put_off |= {one.file_id: one for one in found if isinstance(one, File)}
             while len(self._put_off) > _REMEMBERED:
                 self._put_off.popitem(last=False)
             raise Crowded(f"{size} bytes")
-        return await self._fetch(found, held)
+        return await self._fetch(found, held, webp)
 
-    async def _fetch(self, found: Sequence[Picture | File], held: AsyncExitStack) -> list[Picture]:
+    async def _fetch(self, found: Sequence[Picture | File], held: AsyncExitStack, webp: bool) -> list[Picture]:
         size = _size(found)
         if size > _LITTLE_BYTES:
             await held.enter_async_context(self._room.taken(size))
-        pictures = await _each(self._checked, found)
+        pictures = await _each(partial(self._checked, webp=webp), found)
         if sum(len(picture.data) for picture in pictures) > MAX_BYTES:
             raise Unusable(Failure.TOO_LARGE)
         for one, picture in zip(found, pictures, strict=True):
             if isinstance(one, File):
-                self._keep(one.file_id, picture)
+                self._keep((one.file_id, webp), picture)
         return pictures
 
-    async def _find(self, file_id: str) -> Picture | File:
-        if kept := self._kept.get(file_id):
-            self._kept.move_to_end(file_id)
+    async def _find(self, file_id: str, webp: bool) -> Picture | File:
+        if kept := self._kept.get((file_id, webp)):
+            self._kept.move_to_end((file_id, webp))
             return kept
         if put_off := self._put_off.pop(file_id, None):
             return put_off
@@ -110,11 +114,11 @@ class Sources:
         except TelegramBadRequest as error:
             raise Unusable(Failure.TOO_LARGE if "too big" in error.message else Failure.FILE_GONE) from error
 
-    async def _checked(self, found: Picture | File) -> Picture:
+    async def _checked(self, found: Picture | File, webp: bool) -> Picture:
         if isinstance(found, Picture):
             return found
         try:
-            return await self._pictures.inspect(await self._download(found))
+            return await self._pictures.inspect(await self._download(found), webp)
         except NotAPicture as error:
             raise Unusable(Failure.NOT_A_PICTURE) from error
         except TooLarge as error:
@@ -128,10 +132,10 @@ class Sources:
             await self._bot.download_file(file.file_path, buffer)
         return buffer.getvalue()
 
-    def _keep(self, file_id: str, picture: Picture) -> None:
-        if file_id in self._kept:
+    def _keep(self, name: tuple[str, bool], picture: Picture) -> None:
+        if name in self._kept:
             return
-        self._kept[file_id] = picture
+        self._kept[name] = picture
         self._bytes += len(picture.data)
         while self._bytes > KEPT_BYTES:
             _, oldest = self._kept.popitem(last=False)

@@ -105,7 +105,7 @@ class Submitting:
         """All sources, checked; None where there will be none now, or never."""
         try:
             async with asyncio.timeout(SOURCE_PATIENCE_S):
-                return await self._sources.fetch_all(claimed.sources, held)
+                return await self._sources.fetch_all(claimed.sources, held, MODELS[claimed.model].webp)
         except Unusable as error:
             await self._fail(claimed, error.failure, error.number)
         except Crowded as error:
