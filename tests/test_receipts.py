@@ -108,6 +108,23 @@ async def test_forget_removes_the_address_from_the_person_and_from_their_payment
     assert await bot.value(left, OWN) == ["new"]
 
 
+@pytest.mark.settings(yookassa_receipt_email=SHOPS, payment_poll_after_s=0.3)
+async def test_an_address_removed_while_a_link_is_made_goes_once_the_link_is_there(bot: World) -> None:
+    """The same text is sent again under the same key until then."""
+    person = bot.person()
+    await chosen(bot, person)
+    bot.yookassa.fault("payments.create", status=500)
+    await person.send_text("/buy_subscription")
+    await person.press((await bot.offered(person, "500 ₽")).id, "500 ₽")
+    await person.send_text("/email -")
+    await bot.told(person, "Адрес удалён")
+    assert await bot.value("SELECT request::text LIKE '%' || $1 || '%' FROM payments", OWN)
+    await bot.db.execute("UPDATE payments SET poll_at = now()")
+    await bot.until("SELECT status = 'pending' FROM payments")
+    assert await to(bot) == [OWN, OWN]
+    assert not await bot.value("SELECT request::text LIKE '%' || $1 || '%' FROM payments", OWN)
+
+
 async def test_an_address_that_yookassa_does_not_take_stops_nobody(bot: World) -> None:
     """The press gets its link with the shop's address, the person is told, nothing counts against sales."""
     person = bot.person()

@@ -25,7 +25,7 @@ async def choose(pool: Pool, user_id: int, email: str) -> None:
 
 async def forget(pool: Pool, user_id: int) -> None:
     """The person's address is gone, from the requests of payments as well; from one whose link is not there yet it goes
-    with `wipe`, as the same text may have to be sent again."""
+    once it is, or with `wipe`, as the same text may have to be sent again."""
     async with transaction(pool) as conn:
         await users.lock(conn, user_id)
         await users.set_email(conn, user_id, None)

@@ -110,6 +110,9 @@ class Settlement:
         poll_after = self._settings.payment_poll_after_s
         if not await payments.link(conn, purchase.id, charge.id, charge.url, poll_after, charge.created_at):
             return NOTHING
+        if purchase.attempts > 1 and await users.email(conn, purchase.user_id) is None:
+            # It may have been removed while the same text might have had to be sent again
+            await payments.wipe_addresses(conn, purchase.user_id)
         if owed and charge.url:
             await outbox.put(conn, purchase.user_id, PaymentLink(str(purchase.id), purchase.plan, charge.url))
         return Change("linked")
