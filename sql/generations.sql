@@ -176,10 +176,15 @@ RETURNING id;
 
 -- name: delivered
 -- The picture has reached the person; refuses (no row) what is final. `being_told`: somebody is just telling of it, and will
--- have to say that as well; they are looked after, should they die.
-UPDATE generations SET status = 'delivered', result_file_id = $2, finished_at = now(),
+-- have to say that as well; they are looked after, should they die. Whoever wished to be forgotten meanwhile is.
+UPDATE generations SET status = 'delivered', result_file_id = CASE WHEN NOT forgotten THEN $2 END, finished_at = now(),
+    prompt = CASE WHEN NOT forgotten THEN prompt END, sources = CASE WHEN NOT forgotten THEN sources END,
+    source_file_id = CASE WHEN NOT forgotten THEN source_file_id END,
+    result_url = CASE WHEN NOT forgotten THEN result_url END,
     tell_at = CASE WHEN told > 1 AND tell_until > now() THEN tell_until END
-WHERE id = $1 AND status = 'ready'
+FROM (SELECT orders.id AS order_id, COALESCE(orders.created_at < forget_before, false) AS forgotten
+      FROM generations AS orders JOIN users ON users.id = orders.user_id WHERE orders.id = $1) AS wish
+WHERE id = order_id AND status = 'ready'
 RETURNING extract(epoch FROM now() - created_at)::float8 AS since_order_s,
           extract(epoch FROM now() - ready_at)::float8 AS since_ready_s, tell_at IS NOT NULL AS being_told;
 

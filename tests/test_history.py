@@ -360,6 +360,23 @@ async def test_forgetting_empties_the_history_and_says_so(bot: World, said: Word
     assert answer(bot, query) == said.picture_unknown
 
 
+async def test_a_picture_that_came_after_a_wish_to_be_forgotten_is_in_no_history(bot: World) -> None:
+    """It was being drawn then: it is shown, and nothing of it is kept."""
+    bot.gen_api.auto = False
+    person = bot.person()
+    await bot.order(person)
+    await bot.gen_api.wait_for(lambda: bot.gen_api.orders)
+    await person.send_text("/forget")
+    await bot.told(person, RUSSIAN.forgotten)
+    await bot.gen_api.finish(next(iter(bot.gen_api.orders)))
+    await bot.shown(person)
+    await bot.until("SELECT bool_and(status = 'delivered') FROM generations")
+    kept = "num_nonnulls(prompt, sources, source_file_id, result_url, result_file_id)"
+    assert await bot.value(f"SELECT {kept} FROM generations") == 0
+    await person.send_text("/history")
+    await bot.told(person, RUSSIAN.history_empty)
+
+
 async def test_retention_empties_the_history(bot: World) -> None:
     person = bot.person()
     await drawn(bot, person)
