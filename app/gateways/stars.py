@@ -132,8 +132,11 @@ def told_in(entry: object) -> Told | None:
         assert isinstance(entry, dict)
         refunded = "source" not in entry
         partner = entry["receiver" if refunded else "source"]
-        user_id, payload, amount = partner["user"]["id"], partner["invoice_payload"], entry["amount"]
-    except (AssertionError, KeyError, TypeError):
+        user_id, amount = partner["user"]["id"], entry["amount"]
+        # Optional, says the Bot API: a refund without one is told from a gift by its kind
+        without = "" if refunded and partner.get("transaction_type") == "invoice_payment" else None
+        payload = partner.get("invoice_payload", without)
+    except (AssertionError, AttributeError, KeyError, TypeError):
         return None
     if not (isinstance(user_id, int) and isinstance(payload, str) and isinstance(amount, int) and amount > 0):
         return None
