@@ -118,7 +118,10 @@ def card(words: Words, draft: Draft, models: Sequence[str]) -> InlineKeyboardMar
     ]
     if len(model.qualities) > 1:
         priced = [(each.key, words.quality_button(each.key, each.price)) for each in model.qualities]
-        rows.append([_choice(draft, "quality", key, title, key == quality.key) for key, title in priced])
+        # Two in a row: a narrow screen would cut the price off three
+        rows += [
+            [_choice(draft, "quality", *each, each[0] == quality.key) for each in pair] for pair in batched(priced, 2)
+        ]
     rows.append([_press(draft, "styles", words.styles_button), *_no_style(words, draft)])
     if draft.has_room:
         rows.append([_press(draft, "add", words.add_button)])
