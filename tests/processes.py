@@ -17,6 +17,12 @@ def tree(pid: int) -> list[int]:
     return found
 
 
+def starters(pid: int) -> list[int]:
+    """The processes that start those that read pictures: the process's own children, whatever else it has started."""
+    found = [child for child in tree(pid) if b"decoder.py" in read(child, "cmdline")]
+    return [child for child in found if f"PPid:\t{pid}\n".encode() in read(child, "status")]
+
+
 def decoders(pid: int) -> list[int]:
     """Those below the process that read a picture, without the one that starts them."""
     found = [child for child in tree(pid) if b"decoder.py" in read(child, "cmdline")]

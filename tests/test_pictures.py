@@ -150,7 +150,7 @@ async def test_a_child_that_is_killed_means_no_picture(pictures: Pictures) -> No
 
 async def test_who_starts_the_children_is_started_again(pictures: Pictures) -> None:
     await pictures.inspect(drawn("PNG"))
-    [starter] = processes.tree(os.getpid())[1:]
+    [starter] = processes.starters(os.getpid())
     os.kill(starter, signal.SIGKILL)
     async with asyncio.timeout(5):
         while processes.exists(starter):  # noqa: ASYNC110 - the kernel tells nobody of a process

@@ -182,8 +182,9 @@ async def test_the_registration_is_tried_again_while_telegram_is_away(database_u
 
 
 async def test_only_what_has_a_handler_is_asked_for(bot: World) -> None:
-    """Messages, presses, and who has unblocked the bot; the secret goes with them."""
-    assert sorted(bot.telegram.webhook["allowed_updates"]) == ["callback_query", "message", "my_chat_member"]
+    """Messages, presses, who has unblocked the bot, and the question before a charge; the secret goes with them."""
+    asked_for = ["callback_query", "message", "my_chat_member", "pre_checkout_query"]
+    assert sorted(bot.telegram.webhook["allowed_updates"]) == asked_for
     assert bot.telegram.webhook["secret_token"]
 
 

@@ -107,7 +107,11 @@ def test_a_press_on_a_button_that_never_was_gets_a_sentence(bot: Target, data: s
 
 def test_after_all_that_the_next_person_is_served_as_ever(bot: Target) -> None:
     """Nothing that came before is in the way."""
-    answer = bot.post(TELEGRAM, json.dumps(_UPDATES[0]).encode()).json()
+    update = deepcopy(_UPDATES[0])
+    # Somebody new: of those before nobody knows in which language they were met first
+    update["message"]["from"]["id"] = update["message"]["chat"]["id"] = 987_654
+    update["message"]["from"]["language_code"] = "ru"
+    answer = bot.post(TELEGRAM, json.dumps(update).encode()).json()
     assert answer["method"] == "sendMessage"
     assert "10 кредитов" in answer["text"]
 
