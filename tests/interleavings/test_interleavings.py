@@ -20,11 +20,13 @@ from app.flows.history import History, Owed
 from app.flows.orders.place import Card, Ordering, Placed
 from app.flows.orders.settle import Settling
 from app.flows.orders.waiting import Waiting
+from app.flows.purchases import Links
 from app.flows.purchases.charges import Charges
 from app.flows.purchases.invoices import Invoices
 from app.flows.purchases.settle import Settlement, Source
 from app.gateways.port import Charge, Status
 from app.gateways.stars import Stars, Told
+from app.gateways.yookassa import YooKassa
 from app.metrics import Metrics
 from app.notices import KINDS, Picture
 from app.repo import audit, charges, generations, history, outbox, payments, users, waits
@@ -54,6 +56,7 @@ class Stage:
     gen_api: GenApi
     metrics: Metrics
     stars: Stars
+    kassa: YooKassa
 
     def ordering(self, pool: Pool) -> Ordering:
         return Ordering(pool, self.around.settings, self.metrics, _nobody_waits)
@@ -63,6 +66,10 @@ class Stage:
 
     def settlement(self, pool: Pool) -> Settlement:
         return Settlement(pool, self.around.settings, self.metrics, _nobody_waits)
+
+    def links(self, pool: Pool) -> Links:
+        settlement = self.settlement(pool)
+        return Links(pool, self.around.settings, self.metrics, self.kassa, settlement, _nobody_waits)
 
     async def person(self) -> int:
         """Somebody with ten credits."""
@@ -170,7 +177,9 @@ async def stage(database_url: str, redis_url: str) -> AsyncIterator[Stage]:
         asyncpg.create_pool(database_url, min_size=4, server_settings={"lock_timeout": "5s"}) as pool,
     ):
         gen_api = GenApi(around.settings.gen_api_url, around.settings.gen_api_key.get_secret_value())
-        yield Stage(around, pool, gen_api, Metrics(), Stars(Bot(TOKEN)))
+        kassa = YooKassa(around.settings)
+        yield Stage(around, pool, gen_api, Metrics(), Stars(Bot(TOKEN)), kassa)
+        await kassa.close()
         await gen_api.close()
 
 
@@ -361,6 +370,23 @@ async def charge_and_the_end_of_its_invoice(stage: Stage) -> Any:
     return {"charged": lambda pool: stage.charges(pool).take(told, Source.UPDATE), "abandon": abandon}, check
 
 
+async def refusal_and_poll(stage: Stage) -> Any:
+    """The first create call turns out to be refused while the worker is about to repeat it: then it does not."""
+    person = await stage.person()
+    payment, before = await stage.purchase(person), len(stage.around.yookassa.called("payments.create"))
+    stage.around.yookassa.fault("payments.create", status=500)
+
+    async def refuse(pool: Pool) -> None:
+        async with pool.acquire() as conn:
+            await payments.refuse(conn, payment, "refused:401")
+
+    async def check() -> None:
+        refused = await stage.pool.fetchval("SELECT status = 'canceled' FROM payments WHERE id = $1", payment)
+        assert len(stage.around.yookassa.called("payments.create")) - before == (0 if refused else 1)
+
+    return {"refusal": refuse, "poll": lambda pool: stage.links(pool).poll.reconcile(payment)}, check
+
+
 async def payment_and_the_address_of_its_receipt(stage: Stage) -> Any:
     """The address is taken out of a person's payments while one of them is credited."""
     person = await stage.person()
@@ -531,6 +557,7 @@ SCENES: tuple[Scene, ...] = (
     two_charges_for_one_invoice,
     charge_and_its_refund,
     charge_and_the_end_of_its_invoice,
+    refusal_and_poll,
     payment_and_the_address_of_its_receipt,
     deliver_and_undeliverable,
     claim_and_claim,

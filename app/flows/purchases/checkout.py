@@ -100,8 +100,7 @@ class Checkout:
                 return found
             if not await self._asking.may_create(conn):
                 return None
-            if found is not None:
-                await payments.begin_attempt(conn, found.id, self._asking.retry_after_s)
+            if found is not None and await payments.begin_attempt(conn, found.id, self._asking.retry_after_s):
                 return found
             email = await users.email(conn, user_id) if own_address else None
             stored = await self._insert(conn, user_id, plan, return_url, email)

@@ -53,7 +53,8 @@ class Poll:
             if purchase.status == "new":
                 if not await self._asking.may_create(conn):
                     return
-                await payments.begin_attempt(conn, payment_id, self._asking.retry_after_s)
+                if not await payments.begin_attempt(conn, payment_id, self._asking.retry_after_s):
+                    return
         structlog.contextvars.bind_contextvars(user_id=purchase.user_id)
         try:
             if purchase.status == "new":
