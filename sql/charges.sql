@@ -12,8 +12,9 @@ RETURNING position;
 UPDATE charge_lists SET position = $2 WHERE shop_id = $1;
 
 -- name: known
--- Which of the charges $2 are in the books, or noted as nobody's.
-SELECT provider_id AS id, refunded = amount AS refunded
+-- Which of the charges $2 are in the books, or noted as nobody's; `refunded`: nothing more comes of it. So it is with what
+-- a person has to look at: they give it back, and the list goes on showing that.
+SELECT provider_id AS id, refunded = amount OR status = 'review' AS refunded
 FROM payments WHERE gateway = $1 AND provider_id = ANY ($2::text[])
 UNION ALL
 SELECT id, refunded FROM stray_charges WHERE id = ANY ($2::text[]);

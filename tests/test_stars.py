@@ -204,6 +204,22 @@ async def test_a_charge_of_another_amount_is_kept_for_review(bot: World) -> None
     assert [row[3] for row in await rows(bot) if row[0] == "stars"] == ["review"]
 
 
+@pytest.mark.settings(payments="yookassa,stars", admin_ids=(ADMIN,), payment_poll_after_s=0.2)
+async def test_what_is_under_review_and_given_back_is_no_new_alarm_at_each_look_at_the_list(bot: World) -> None:
+    """Whoever looks at it has given it back: the list goes on showing that, and nothing more comes of it."""
+    person = bot.person()
+    invoice = await invoiced(bot, person)
+    bot.telegram.stars.invoices[invoice.id] = Invoice(bot.telegram.stars.invoices[invoice.id].payload, 7)
+    charge = await bot.telegram.charge_unasked(person, invoice.id)
+    await bot.until("SELECT EXISTS (SELECT FROM payments WHERE status = 'review')")
+    partner = {"user": {"id": person.id}, "transaction_type": "invoice_payment"}
+    bot.telegram.stars.entries.append({"id": charge.id, "amount": 7, "date": 1, "receiver": partner})
+    looks = len(bot.telegram.called("getStarTransactions"))
+    await bot.telegram.wait_for(lambda: len(bot.telegram.called("getStarTransactions")) > looks + 2)
+    assert await bot.value("SELECT count(*) FROM outbox WHERE kind = 'alert_payment_late'") == 0
+    assert await bot.credits(person) == 10
+
+
 async def test_a_charge_that_nothing_of_ours_stands_for_is_kept_and_told(bot: World) -> None:
     """The row is gone, as after a restored backup: nobody guesses what was bought, and nothing is forgotten."""
     person = bot.person()
