@@ -6,7 +6,8 @@ COALESCE(extract(epoch FROM now() - linked_at), 0)::float8 AS link_age_s
 -- name: insert
 -- Writes a purchase before its gateway hears of it; `poll_at` lets the worker repeat it should this process die.
 INSERT INTO payments (id, user_id, plan, credits, amount, currency, gateway, shop_id, test, request, attempts, poll_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::json, 1, now() + make_interval(secs => $11));
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::json, 1, now() + make_interval(secs => $11))
+RETURNING {purchase};
 
 -- name: open_of_plan
 -- The person's purchase of this plan that is still payable or whose making is still unknown; the newest.

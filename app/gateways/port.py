@@ -6,8 +6,6 @@ from enum import Enum, StrEnum
 from typing import Protocol
 from uuid import UUID
 
-from app.catalog import Plan
-
 DEADLINE_S = 8.0
 """One deadline over a whole call of a gateway, under SIGTERM's 10 s."""
 
@@ -104,10 +102,6 @@ class Till(Protocol):
 
 class Gateway(Till, Protocol):
     """A till that has charges made and read."""
-
-    def price(self, plan: Plan) -> int:
-        """What a plan costs here, in minor units of `currency`."""
-        ...
 
     def request(self, order: Order) -> str:
         """The very text that `create` sends: it is stored first, so that a repetition sends the same."""

@@ -10,7 +10,6 @@ from aiogram import Bot
 from aiogram.methods import TelegramMethod
 from aiogram.types import LabeledPrice, Message, PreCheckoutQuery, RefundedPayment, SuccessfulPayment
 
-from app.catalog import Plan
 from app.gateways.port import Order, Unavailable
 
 PAGE = 100
@@ -61,10 +60,6 @@ class Stars:
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
         self.shop_id = str(bot.id)
-
-    def price(self, plan: Plan) -> int:
-        """Stars."""
-        return plan.stars
 
     def request(self, order: Order, title: str) -> str:
         """The invoice: it is stored first, so that a person who chooses again sees the same."""

@@ -7,7 +7,6 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID, uuid4
 
-from app.catalog import Plan
 from app.gateways.port import Charge, Lane, Order, Refund, Refused, Status, Unavailable
 from app.gateways.yookassa_client import Client, Threads
 from app.settings import Settings
@@ -43,10 +42,6 @@ class YooKassa:
         )
         self._partner = Client(settings.yookassa_api_url, token=settings.yookassa_oauth_token.get_secret_value())
         self._threads = Threads()
-
-    def price(self, plan: Plan) -> int:
-        """Kopecks."""
-        return plan.amount
 
     def request(self, order: Order) -> str:
         """The body of `POST /payments`, with a receipt where the shop sends them (54-FZ)."""

@@ -99,9 +99,9 @@ class OtherTill:
     open: int
 
 
-async def insert(conn: Connection, new: NewPurchase, retry_after_s: float) -> None:
+async def insert(conn: Connection, new: NewPurchase, retry_after_s: float) -> Purchase:
     """Stores a purchase as `new`, its first create call counted as begun."""
-    await conn.execute(
+    row = await conn.fetchrow(
         _INSERT,
         new.id,
         new.user_id,
@@ -115,6 +115,8 @@ async def insert(conn: Connection, new: NewPurchase, retry_after_s: float) -> No
         new.request,
         retry_after_s,
     )
+    assert row is not None
+    return Purchase(**row)
 
 
 async def open_of_plan(

@@ -68,7 +68,7 @@ class Charges:
             return None
         return purchase if purchase.provider_id in (None, told.id) else await self._second(conn, purchase, told)
 
-    async def _second(self, conn: Connection, first: Purchase, told: Told) -> Purchase | None:
+    async def _second(self, conn: Connection, first: Purchase, told: Told) -> Purchase:
         """Telegram was told yes twice at once, or asked nobody: the person has paid twice, and gets it twice."""
         second_id = uuid5(first.id, told.id)
         new = NewPurchase(
@@ -83,10 +83,10 @@ class Charges:
             first.test,
             first.request,
         )
-        await payments.insert(conn, new, retry_after_s=0)
+        second = await payments.insert(conn, new, retry_after_s=0)
         await alerts.owe(conn, self._admin_ids, SecondCharge(told.id, str(first.id), told.id))
         log.error("payment.second_charge", payment_id=str(second_id), first=str(first.id), provider_id=told.id)
-        return await payments.by_id(conn, second_id)
+        return second
 
     def _charge(self, purchase: Purchase, told: Told) -> Charge:
         # A refund says what went back; that the charge itself was the right one is known from when it was credited

@@ -117,7 +117,7 @@ class Checkout:
 
     async def _insert(self, conn: Connection, user_id: int, plan: Plan, return_url: str, email: str | None) -> Purchase:
         till, payment_id = self._gateway, uuid4()
-        amount, purpose = till.price(plan), _RUSSIAN.payment_purpose(plan.credits)
+        amount, purpose = plan.price(till.currency), _RUSSIAN.payment_purpose(plan.credits)
         request = till.request(Order(payment_id, user_id, amount, purpose, return_url, email))
         new = NewPurchase(
             payment_id,
@@ -131,11 +131,7 @@ class Checkout:
             till.test,
             request,
         )
-        await payments.insert(conn, new, self._asking.retry_after_s)
-        stored = await payments.by_id(conn, payment_id)
-        if stored is None:
-            raise RuntimeError("a purchase vanished")
-        return stored
+        return await payments.insert(conn, new, self._asking.retry_after_s)
 
     async def _create(self, purchase: Purchase) -> Offer:
         charge = await self._asking.create(purchase, Source.CHECKOUT, owed=False)

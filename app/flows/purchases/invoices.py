@@ -71,7 +71,7 @@ class Invoices:
 
     async def open(self, user_id: int, plan: Plan, said: Words) -> Purchase:
         """The purchase that a plan's invoice is for: the one that is not paid yet, or a new one."""
-        till, amount, payment_id = self._stars, self._stars.price(plan), uuid4()
+        till, amount, payment_id = self._stars, plan.price(self._stars.currency), uuid4()
         title, description = said.credits_title(plan.credits), said.invoice_description(plan.credits)
         async with transaction(self._pool) as conn:
             await users.lock(conn, user_id)
@@ -90,10 +90,7 @@ class Invoices:
                 till.test,
                 till.request(Order(payment_id, user_id, amount, description, return_url=""), title),
             )
-            await payments.insert(conn, new, _PAYABLE_S)
-            stored = await payments.by_id(conn, payment_id)
-        if stored is None:
-            raise RuntimeError("a purchase vanished")
+            stored = await payments.insert(conn, new, _PAYABLE_S)
         log.info(
             "payment.created",
             payment_id=str(payment_id),
