@@ -14,8 +14,11 @@ from aiogram import Bot
 from app import words
 from app.catalog import PLANS
 from app.clients.genapi import GenApi, Outcome
+from app.clients.results import Results
 from app.flows import receipts
 from app.flows.cards import Cards
+from app.flows.delivery.fetch import Fetching
+from app.flows.delivery.picture import SENDS, PictureLetters
 from app.flows.history import History, Owed
 from app.flows.orders.place import Card, Ordering, Placed
 from app.flows.orders.settle import Settling
@@ -29,6 +32,7 @@ from app.gateways.stars import Stars, Told
 from app.gateways.yookassa import YooKassa
 from app.metrics import Metrics
 from app.notices import KINDS, Picture
+from app.pictures import Pictures
 from app.repo import audit, charges, generations, history, outbox, payments, users, waits
 from app.repo.generations import Failure
 from app.repo.payments import NewPurchase
@@ -66,6 +70,11 @@ class Stage:
 
     def settlement(self, pool: Pool) -> Settlement:
         return Settlement(pool, self.around.settings, self.metrics, _nobody_waits)
+
+    def picture_letters(self, pool: Pool) -> PictureLetters:
+        results, bot = Results(self.around.settings.gen_api_url), Bot(TOKEN)
+        fetching, cards = Fetching(self.metrics, results, self.gen_api), Cards(pool, bot, Waiting(pool), _nobody_waits)
+        return PictureLetters(pool, self.metrics, bot, fetching, Pictures(), self.settling(pool), cards)
 
     def links(self, pool: Pool) -> Links:
         settlement = self.settlement(pool)
@@ -403,22 +412,16 @@ async def payment_and_the_address_of_its_receipt(stage: Stage) -> Any:
 
 
 async def deliver_and_undeliverable(stage: Stage) -> Any:
-    """A deliverer whose lease has run out gives up while another has sent the picture."""
+    """A deliverer whose lease has run out gives up while another takes the picture for shown: it was sent twice."""
     person = await stage.person()
     stale = await stage.picture(person)
-    fresh = await stage.claimed(person)
-
-    async def deliver(pool: Pool) -> None:
-        async with pool.acquire() as conn, conn.transaction():
-            await users.lock(conn, person)
-            await generations.delivered(conn, UUID(fresh.ref), "file")
-            await outbox.mark_sent(conn, fresh.id)
+    fresh = replace(await stage.claimed(person), sends=SENDS)
 
     async def check() -> None:
         await stage.holds(person, 8, delivered=1, picture=1, order_failed=0)
 
     return {
-        "deliver": deliver,
+        "deliver": lambda pool: stage.picture_letters(pool).send(fresh),
         "give up": lambda pool: stage.settling(pool).undeliverable(stale, person, Failure.NO_PICTURE),
     }, check
 
@@ -443,20 +446,24 @@ async def claim_and_claim(stage: Stage) -> Any:
 
 
 async def visit_and_park(stage: Stage) -> Any:
-    """A person is back while a deliverer hears that they have blocked the bot: what is owed waits or is due."""
+    """A person is back while a deliverer hears that they have blocked the bot: whichever came last is believed."""
     person = await stage.person()
-    message = await stage.picture(person)
+    message, last = await stage.picture(person), list[str]()
 
     async def park(pool: Pool) -> None:
         async with pool.acquire() as conn:
             await outbox.park(conn, message)
+        last.append("park")
 
     async def visit(pool: Pool) -> None:
         async with pool.acquire() as conn:
             await users.visit(conn, person)
+        last.append("visit")
 
     async def check() -> None:
         await stage.holds(person, 8, ready=1, picture=1)
+        parked = await stage.pool.fetchval("SELECT due_at = 'infinity' FROM outbox WHERE id = $1", message.id)
+        assert parked == (last[-1] == "park")
 
     return {"visit": visit, "park": park}, check
 
