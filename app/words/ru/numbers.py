@@ -1,6 +1,12 @@
 """Numbers and amounts in Russian."""
 
 import math
+from functools import partial
+
+from app.words import amounts
+
+roubles = partial(amounts.roubles, mark=",")
+money = partial(amounts.money, mark=",")
 
 
 def plural(number: int, one: str, few: str, many: str) -> str:
@@ -21,19 +27,6 @@ def credits(number: int) -> str:
 def credits_from(number: int) -> str:
     """The same after «от»: от 1 кредита, от 2 кредитов, от 21 кредита."""
     return f"{number} {plural(number, 'кредита', 'кредитов', 'кредитов')}"
-
-
-def roubles(kopecks: int) -> str:
-    """An amount as people read it: kopecks only where there are any."""
-    whole, rest = divmod(kopecks, 100)
-    return f"{whole},{rest:02d} ₽" if rest else f"{whole} ₽"
-
-
-def money(amount: int, currency: str) -> str:
-    """An amount in minor units of a currency: kopecks for RUB, Stars for XTR; of any other with its name."""
-    if currency == "XTR":
-        return f"⭐ {amount}"
-    return roubles(amount) if currency == "RUB" else f"{amount / 100:.2f} {currency}"
 
 
 def about(seconds: float) -> str:
