@@ -168,32 +168,27 @@ def _model_button(words: Words, key: str, chosen: bool) -> str:
 
 def no_picture(words: Words) -> InlineKeyboardMarkup:
     """Beside the question for a picture: on without one."""
-    button = InlineKeyboardButton(text=words.no_picture_button, callback_data=NO_PICTURE)
-    return InlineKeyboardMarkup(inline_keyboard=[[button]])
+    return _one(InlineKeyboardButton(text=words.no_picture_button, callback_data=NO_PICTURE))
 
 
 def examples(words: Words) -> InlineKeyboardMarkup:
     """One tap to the pictures that show what may be ordered."""
-    button = InlineKeyboardButton(text=words.examples_button, callback_data=EXAMPLES)
-    return InlineKeyboardMarkup(inline_keyboard=[[button]])
+    return _one(InlineKeyboardButton(text=words.examples_button, callback_data=EXAMPLES))
 
 
 def buy(words: Words) -> InlineKeyboardMarkup:
     """One tap to the plans."""
-    button = InlineKeyboardButton(text=words.buy_button, callback_data=BUY)
-    return InlineKeyboardMarkup(inline_keyboard=[[button]])
+    return _one(InlineKeyboardButton(text=words.buy_button, callback_data=BUY))
 
 
 def resume(words: Words) -> InlineKeyboardMarkup:
     """One tap back to the order that credits were missing for."""
-    button = InlineKeyboardButton(text=words.resume_button, callback_data=RESUME)
-    return InlineKeyboardMarkup(inline_keyboard=[[button]])
+    return _one(InlineKeyboardButton(text=words.resume_button, callback_data=RESUME))
 
 
 def email(words: Words) -> InlineKeyboardMarkup:
     """One tap to have no address for receipts."""
-    button = InlineKeyboardButton(text=words.email_button, callback_data=REMOVE_EMAIL)
-    return InlineKeyboardMarkup(inline_keyboard=[[button]])
+    return _one(InlineKeyboardButton(text=words.email_button, callback_data=REMOVE_EMAIL))
 
 
 def plans(words: Words, currency: str) -> InlineKeyboardMarkup:
@@ -250,10 +245,8 @@ def history(words: Words, page: Page[Kept]) -> InlineKeyboardMarkup | None:
 
 def status(words: Words) -> InlineKeyboardMarkup:
     """One tap to the movements of credits."""
-    button = InlineKeyboardButton(
-        text=words.movements_button, callback_data=MovementsPress(turn=Turn.NEWEST, than=0).pack()
-    )
-    return InlineKeyboardMarkup(inline_keyboard=[[button]])
+    press = MovementsPress(turn=Turn.NEWEST, than=0).pack()
+    return _one(InlineKeyboardButton(text=words.movements_button, callback_data=press))
 
 
 def movements(words: Words, page: Page[Movement]) -> InlineKeyboardMarkup:
@@ -280,9 +273,13 @@ def owed(words: Words, notice: Notice) -> InlineKeyboardMarkup | None:
     """The buttons of a message of the outbox."""
     match notice:
         case PaymentLink():
-            return InlineKeyboardMarkup(inline_keyboard=[[InlineKeyboardButton(text=words.pay_button, url=notice.url)]])
+            return _one(InlineKeyboardButton(text=words.pay_button, url=notice.url))
         case PaymentSucceeded():
             return resume(words)
         case PaymentCanceled():
             return buy(words)
     return None
+
+
+def _one(button: InlineKeyboardButton) -> InlineKeyboardMarkup:
+    return InlineKeyboardMarkup(inline_keyboard=[[button]])

@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import structlog
@@ -68,8 +67,7 @@ class Webhook:
                     pause_s = self._check_s
                     continue
                 async with transaction(pool) as conn:
-                    hour = f"{datetime.now(UTC):%Y-%m-%dT%H}"
-                    await alerts.owe(conn, self._admin_ids, WebhookTaken(hour, taken_by))
+                    await alerts.owe(conn, self._admin_ids, WebhookTaken(alerts.this_hour(), taken_by))
                 wake_delivery()
                 await self._set()
                 log.warning("telegram.webhook_taken_back", taken_by=taken_by)

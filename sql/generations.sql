@@ -1,3 +1,7 @@
+-- fragment: wiped
+prompt = NULL, source_file_id = NULL, sources = NULL, result_file_id = NULL,
+    result_url = CASE WHEN status = 'ready' THEN result_url END
+
 -- name: find_order
 -- The order that a card was turned into, if it was: looked for before the card is called old.
 SELECT id, status FROM generations WHERE order_key = $1 AND user_id = $2;
@@ -100,9 +104,8 @@ SELECT user_id, request_id, status, attempt FROM generations WHERE id = $1;
 -- An unproven callback brings the next question forward, to ten seconds after the last one at the earliest. Writes nothing
 -- where it is no later than that already: whoever knows a number may send any number of them.
 UPDATE generations
-SET poll_at = LEAST(poll_at, GREATEST(now(), polled_at + interval '10 seconds'))
-WHERE request_id = $1 AND status = 'processing'
-  AND poll_at > GREATEST(now(), COALESCE(polled_at + interval '10 seconds', now()));
+SET poll_at = GREATEST(now(), polled_at + interval '10 seconds')
+WHERE request_id = $1 AND status = 'processing' AND poll_at > GREATEST(now(), polled_at + interval '10 seconds');
 
 -- name: claim_polls
 -- Takes the orders whose turn it is to be asked about, and sets the next turn, ever later; a deadline is a turn as well.
@@ -211,14 +214,12 @@ WITH old AS (
     FOR UPDATE OF generations SKIP LOCKED
 )
 UPDATE generations
-SET prompt = NULL, source_file_id = NULL, sources = NULL, result_file_id = NULL,
-    result_url = CASE WHEN status = 'ready' THEN result_url END
+SET {wiped}
 WHERE id IN (SELECT id FROM old UNION ALL SELECT id FROM forgotten)
 RETURNING id;
 
 -- name: wipe_of
 -- The same for all of one person's orders that are over, or whose result waits.
 UPDATE generations
-SET prompt = NULL, source_file_id = NULL, sources = NULL, result_file_id = NULL,
-    result_url = CASE WHEN status = 'ready' THEN result_url END
+SET {wiped}
 WHERE user_id = $1 AND COALESCE(finished_at, ready_at) IS NOT NULL;

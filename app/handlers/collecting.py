@@ -12,10 +12,8 @@ from app.conversation import Conversation, Draft
 from app.flows.orders.place import Ordering
 from app.handlers import face
 from app.handlers.filters import Begun, Holds, PlainText
+from app.pictures import MAX_BYTES
 from app.words import Words
-
-DOWNLOAD_LIMIT = 20 * 1024 * 1024
-"""A bot downloads no more (Bot API)."""
 
 
 async def photo(
@@ -188,7 +186,7 @@ def _refusal(message: Message, words: Words) -> str | None:
         return words.heic_instead
     if mime and not mime.startswith("image/") and mime != "application/octet-stream":
         return words.not_a_picture
-    if (document.file_size or 0) > DOWNLOAD_LIMIT:
+    if (document.file_size or 0) > MAX_BYTES:
         return words.too_large
     return None
 

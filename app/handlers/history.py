@@ -11,7 +11,8 @@ from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
 
 from app import keyboards
 from app.catalog import MODELS, MOSCOW
-from app.flows.history import History, Owed
+from app.flows.history import History
+from app.handlers.result import untouched
 from app.keyboards import HistoryPress, MovementsPress, ShowPress
 from app.pages import Page
 from app.repo.credits import Movement
@@ -47,10 +48,7 @@ async def show(
         return query.answer(words.picture_unknown, show_alert=True)
     if kept.file_id and await _send(bot, person, kept.file_id, keyboards.result(words, kept.id)):
         return query.answer()
-    owed = await history.owe_original(person, kept.id, query.id)
-    if owed is Owed.COMES:
-        return query.answer(words.original_coming)
-    return query.answer(words.original_gone if owed is Owed.GONE else words.picture_unknown, show_alert=True)
+    return await untouched(query, kept.id, history, words)
 
 
 async def _send(bot: Bot, chat_id: int, file_id: str, markup: InlineKeyboardMarkup) -> bool:

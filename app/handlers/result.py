@@ -1,6 +1,7 @@
 """Under a delivered picture: the same again, a change of it, its untouched file."""
 
 from dataclasses import replace
+from uuid import UUID
 
 from aiogram import Bot, F, Router
 from aiogram.methods import AnswerCallbackQuery
@@ -10,8 +11,8 @@ from app.conversation import Conversation, Draft
 from app.flows.history import History, Owed
 from app.flows.orders.place import Ordering
 from app.handlers import face
-from app.handlers.collecting import DOWNLOAD_LIMIT
 from app.keyboards import ResultPress
+from app.pictures import MAX_BYTES
 from app.repo.history import Kept
 from app.words import Words
 
@@ -58,10 +59,18 @@ async def original(
     query: CallbackQuery, callback_data: ResultPress, history: History, words: Words
 ) -> AnswerCallbackQuery:
     """The untouched file, free: owed, as fetching it may take long."""
-    owed = await history.owe_original(query.from_user.id, callback_data.order, query.id)
-    if owed is Owed.COMES:
-        return query.answer(words.original_coming)
-    return query.answer(words.original_gone if owed is Owed.GONE else words.picture_unknown, show_alert=True)
+    return await untouched(query, callback_data.order, history, words)
+
+
+async def untouched(query: CallbackQuery, order: UUID, history: History, words: Words) -> AnswerCallbackQuery:
+    """Owes a picture's untouched file to whoever pressed, and says what becomes of it."""
+    match await history.owe_original(query.from_user.id, order, query.id):
+        case Owed.COMES:
+            return query.answer(words.original_coming)
+        case Owed.GONE:
+            return query.answer(words.original_gone, show_alert=True)
+        case Owed.UNKNOWN:
+            return query.answer(words.picture_unknown, show_alert=True)
 
 
 def _begun(kept: Kept) -> Draft:
@@ -76,7 +85,7 @@ def _file_id(query: CallbackQuery) -> str | None:
         return None
     if message.photo:
         return message.photo[-1].file_id
-    if message.document and (message.document.file_size or 0) <= DOWNLOAD_LIMIT:
+    if message.document and (message.document.file_size or 0) <= MAX_BYTES:
         return message.document.file_id
     return None
 

@@ -1,7 +1,6 @@
 """What is asked of a gateway about a purchase, and brought into our books at once."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import structlog
 
@@ -96,7 +95,7 @@ class Asking:
             opened_at = None
             if not personal:
                 opened_at = await breakers.refused(conn, self._gateway.name, breakers.TRIAL_EVERY_S)
-                alert = CheckoutRefused(f"{status}:{datetime.now(UTC):%Y-%m-%dT%H}", status)
+                alert = CheckoutRefused(f"{status}:{alerts.this_hour()}", status)
                 await alerts.owe(conn, self._settings.admin_ids, alert)
         if opened_at:
             log.error("breaker.opened", provider=self._gateway.name, status=status)

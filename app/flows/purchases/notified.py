@@ -56,8 +56,7 @@ class Notified:
         """Looks at the charge that a notification names; False where it is about nothing of ours.
 
         However many notifications come of one charge, it is read by one at a time, and not at all where nothing more
-        can come of it. Raises Unavailable when it cannot
-        be verified now, or does not show the refund yet.
+        can come of it. Raises Unavailable when it cannot be verified now, or does not show the refund yet.
         """
         charge_id, refund_id = notification.charge_id, notification.refund_id
         async with connection(self._pool) as conn:
