@@ -11,6 +11,7 @@ from email.utils import format_datetime
 import asyncpg
 import pytest
 from PIL import Image
+from yarl import URL
 
 from app.catalog import MODELS
 from app.clients.genapi import parse_outcome
@@ -243,19 +244,24 @@ async def test_one_persons_orders_leave_slots_to_others(bot: World) -> None:
     await bot.until("SELECT count(*) = 6 FROM generations WHERE status = 'delivered'")
 
 
+def noise(seed: int) -> bytes:
+    """A PNG of 13 MB: more than half of the room that there is for sources."""
+    large, size = io.BytesIO(), (2100, 2100)
+    drawn = Image.frombytes("RGB", size, random.Random(seed).randbytes(size[0] * size[1] * 3))
+    drawn.save(large, "PNG", compress_level=0)
+    return large.getvalue()
+
+
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
 async def test_large_pictures_without_room_leave_slots_to_others(bot: World) -> None:
     """Nine people send more than half of the room each, and the first does not come: a tenth is drawn meanwhile."""
-    large = io.BytesIO()
-    Image.frombytes("RGB", (2100, 2100), random.Random(1).randbytes(2100 * 2100 * 3)).save(
-        large, "PNG", compress_level=0
-    )
+    large = noise(1)
     release, found = asyncio.Event(), len(bot.telegram.called("getFile"))
     bot.telegram.fault("file", before=release.wait)
     for number in range(9):
         person = bot.person(100 + number)
         await person.send_text("/photo")
-        await person.send_document(large.getvalue(), "noise.png", "image/png", "Шум")
+        await person.send_document(large, "noise.png", "image/png", "Шум")
         await person.press((await bot.offered(person, "✅")).id, "✅")
     await bot.telegram.wait_for(lambda: len(bot.telegram.called("file")) == 1)
     await bot.order(bot.person(1))
@@ -264,3 +270,32 @@ async def test_large_pictures_without_room_leave_slots_to_others(bot: World) -> 
     assert len(bot.telegram.called("getFile")) == found + 10
     release.set()
     await bot.until("SELECT count(*) = 10 FROM generations WHERE status = 'delivered'", within_s=60)
+
+
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
+async def test_a_source_that_is_read_slowly_keeps_its_room_till_it_is_read(bot: World) -> None:
+    """Whoever may fetch a large picture and does not read it holds no more of the memory than there is room for."""
+    bot.gen_api.auto = False
+    for number in (1, 2):
+        await order_large(bot, number)
+        await bot.gen_api.wait_for(lambda number=number: len(bot.gen_api.orders) == number, 30)  # type: ignore[misc]  # a lambda of no arguments
+    # The second one has taken its place among the pictures that are kept
+    [address] = bot.gen_api.orders[min(bot.gen_api.orders)].addresses
+    url = URL(address)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    writer.write(f"GET {url.raw_path_qs} HTTP/1.1\r\nHost: {url.host}\r\n\r\n".encode())
+    assert b" 200 " in await reader.readline()
+    await order_large(bot, 3)
+    await bot.until("SELECT EXISTS (SELECT FROM generations WHERE status = 'queued' AND attempt > 2)")
+    writer.transport.abort()
+    await bot.gen_api.wait_for(lambda: len(bot.gen_api.orders) == 3, 30)
+
+
+async def order_large(bot: World, number: int) -> None:
+    """Somebody orders a picture of noise from a model that fetches its sources."""
+    person = bot.person(200 + number)
+    await person.send_text("/photo")
+    await person.send_document(noise(number), "noise.png", "image/png", "Шум")
+    card = await bot.offered(person, "✅")
+    await person.press(card.id, "🤖 GPT Image 2")
+    await person.press(card.id, "✅")

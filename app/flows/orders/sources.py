@@ -61,10 +61,11 @@ class Sources:
         self._room = Room(_ROOM_BYTES)
         self._put_off: OrderedDict[str, File] = OrderedDict()
 
-    async def of_order(self, generation_id: UUID, number: int) -> Picture | None:
+    async def of_order(self, generation_id: UUID, number: int, held: AsyncExitStack) -> Picture | None:
         """One of an open order's pictures, the first being number 1; None for none.
 
-        It waits for room: gen-api asks, and may not ask again. Raises as `fetch_all`, but for Crowded.
+        It waits for room, which `held` gives back: gen-api asks, and may not ask again. Raises as `fetch_all`, but for
+        Crowded.
         """
         async with connection(self._pool) as conn:
             source = await generations.source(conn, generation_id, number)
@@ -72,9 +73,8 @@ class Sources:
             return None
         file_id, model = source
         webp = model not in MODELS or MODELS[model].webp
-        async with AsyncExitStack() as held:
-            [picture] = await self._fetch([await self._find(file_id, webp)], held, webp)
-            return picture
+        [picture] = await self._fetch([await self._find(file_id, webp)], held, webp)
+        return picture
 
     async def fetch_all(self, file_ids: Sequence[str], held: AsyncExitStack, webp: bool = True) -> list[Picture]:
         """Several pictures fit for gen-api, side by side, together no larger than one may be.
