@@ -148,6 +148,14 @@ async def test_a_child_that_is_killed_means_no_picture(pictures: Pictures) -> No
         await reading
 
 
+async def test_who_starts_the_children_has_loaded_libvips_for_them_and_has_no_thread(pictures: Pictures) -> None:
+    """A fork keeps one thread of all; and to load it takes ten times as long as to read a picture."""
+    await pictures.inspect(drawn("PNG"))
+    [starter] = processes.starters(os.getpid())
+    assert b"libvips" in processes.read(starter, "maps")
+    assert b"Threads:\t1\n" in processes.read(starter, "status")
+
+
 async def test_who_starts_the_children_is_started_again(pictures: Pictures) -> None:
     await pictures.inspect(drawn("PNG"))
     [starter] = processes.starters(os.getpid())
