@@ -22,7 +22,9 @@ from local.postgres import AlreadyRunningError
 
 _ROOT = Path(__file__).resolve().parent.parent
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_ON_EVERY_CORE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadscope")
+# One more than there are cores, as most tests wait for something; the long modules with few tests begin where they stand
+_WORKERS = min(4, (os.cpu_count() or 1) + 1)
+_ON_EVERY_CORE = ("-n", str(_WORKERS), "--dist", "loadscope", "--no-loadscope-reorder")
 _HARNESSES = ("storm", "crashes", "mutants", "bench")
 _USAGE = """Usage: ./run_local.sh [doctor [--json] | test [pytest arguments] | storm [--minutes N] [--seed N]
                        | crashes [--pairs] [--step N] [--minutes N] [way …]

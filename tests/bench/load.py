@@ -28,7 +28,10 @@ _CLOCK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What to send where: `pid` is the server, whose time is measured; so many `people` and `rows` are there."""
+    """What to send where: `pid` is the server, whose time is measured; so many `people` and `rows` are there.
+
+    `stubs` is the port that results lie behind.
+    """
 
     contender: str
     scenario: str
@@ -39,6 +42,7 @@ class Task:
     seconds: float
     people: int
     rows: int
+    stubs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +207,7 @@ class Load:
 
     async def _callback(self, client: Client, number: int) -> bytes:
         path = callback_url("", self._task.secret, generation(number))
-        address = f"https://images.gen-api.ru/result/{number}.png"
+        address = f"http://127.0.0.1:{self._task.stubs}/result/{number}.png"
         return await client.post(
             path, {"request_id": request_id(number), "status": "success", "result": [address], "cost": 2.5}
         )

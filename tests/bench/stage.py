@@ -35,12 +35,13 @@ _LOAD_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A contender that serves; `pid` is the process itself."""
+    """A contender that serves; `pid` is the process itself, `stubs` the port of the services around it."""
 
     name: str
     port: int
     pid: int
     database_url: str
+    stubs: int
 
     @property
     def memory(self) -> int:
@@ -75,6 +76,7 @@ def measure(server: Server, scenario: str, sizes: Sizes) -> Measure:
         sizes.seconds,
         sizes.people,
         sizes.rows,
+        server.stubs,
     )
     command = [sys.executable, "-m", "tests.bench.load"]
     told = json.dumps(asdict(task))
@@ -118,7 +120,7 @@ def stage() -> Iterator[Sequence[Server]]:
                 child = Child.start([sys.executable, *arguments, port], cwd=_ROOT, log=log, env=env)
             running.callback(child.stop)
             _wait_until_ready(child, port, home / "log")
-            servers.append(Server(name, port, _below(child.pid), database_url))
+            servers.append(Server(name, port, _below(child.pid), database_url, stubs))
         yield servers
 
 
