@@ -32,7 +32,7 @@ async def slow_reads(bot: World) -> None:
 
 
 async def test_forged_notifications_of_one_payment_are_a_few_reads_and_hold_up_no_checkout(bot: World) -> None:
-    """400 at once: one is under way, one waits and stands for all the others; a press has threads of its own."""
+    """400 at once: one is under way, one waits and stands for all the others; a press has a place of its own."""
     payment = await bot.choose(bot.person(1))
     await slow_reads(bot)
     flooding = asyncio.create_task(flood(bot, [payment], 400))
@@ -46,7 +46,7 @@ async def test_forged_notifications_of_one_payment_are_a_few_reads_and_hold_up_n
 
 @pytest.mark.settings(payment_poll_after_s=0.5)
 async def test_forged_notifications_of_many_payments_hold_up_neither_a_checkout_nor_a_poll(bot: World) -> None:
-    """Ten each of fifty payments: what no thread is free for is to be sent again; a paid one is found meanwhile."""
+    """Ten each of fifty payments: what no place is free for is to be sent again; a paid one is found meanwhile."""
     paid, person = await bot.choose(bot.person(1)), bot.person(1)
     await bot.db.execute("UPDATE payments SET poll_at = 'infinity'")
     known = [await bot.choose(bot.person(100 + number)) for number in range(50)]
@@ -67,7 +67,7 @@ async def test_forged_notifications_of_many_payments_hold_up_neither_a_checkout_
 
 
 async def test_what_is_over_is_read_for_nobody(bot: World) -> None:
-    """Forty payments that were canceled or given back take no thread from a true notification."""
+    """Forty payments that were canceled or given back take no place from a true notification."""
     over, person = [await bot.choose(bot.person(100 + number)) for number in range(40)], bot.person(1)
     for act, payments in (
         (bot.yookassa.cancel, over[:20]),

@@ -15,7 +15,6 @@ from app.gateways.port import Lane, Refused, Unavailable
 from app.gateways.yookassa import YooKassa
 from app.settings import Settings
 from local.ports import free_port
-from tests.threads import end_of_threads
 
 SHOP, KEY = "100500", "test_key_of_the_tests"
 PAYMENT = b'{"id": "2e1", "status": "pending", "amount": {"value": "200.00", "currency": "RUB"}, "test": true}'
@@ -43,7 +42,6 @@ async def client(port: int) -> AsyncIterator[YooKassa]:
         yield kassa
     finally:
         await kassa.close()
-        await end_of_threads("yookassa")
 
 
 @asynccontextmanager
@@ -163,10 +161,10 @@ async def test_a_redirect_is_not_followed() -> None:
     assert asked == 1
 
 
-async def test_more_hung_calls_than_threads_end_by_their_deadline_and_the_next_one_works(
+async def test_more_hung_calls_than_places_end_by_their_deadline_and_the_next_one_works(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Nineteen reads into silence end with the typed error, and free the threads while the silence lasts."""
+    """Nineteen reads into silence end with the typed error, and leave their places while the silence lasts."""
     monkeypatch.setattr("app.gateways.yookassa_client.DEADLINE_S", 1.0)
     healed, over = False, asyncio.Event()
 

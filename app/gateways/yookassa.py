@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from app.gateways.port import Charge, Lane, Order, Refund, Refused, Status, Unavailable
-from app.gateways.yookassa_client import Client, Threads
+from app.gateways.yookassa_client import Client
 from app.settings import Settings
 
 EVENTS = ("payment.succeeded", "payment.canceled", "payment.waiting_for_capture", "refund.succeeded")
@@ -41,7 +41,6 @@ class YooKassa:
             settings.yookassa_secret_key.get_secret_value(),
         )
         self._partner = Client(settings.yookassa_api_url, token=settings.yookassa_oauth_token.get_secret_value())
-        self._threads = Threads()
 
     def request(self, order: Order) -> str:
         """The body of `POST /payments`, with a receipt where the shop sends them (54-FZ)."""
@@ -79,7 +78,7 @@ class YooKassa:
     async def create(self, request: str, key: str, lane: Lane) -> Charge:
         """`POST /payments` with this very body and Idempotence-Key. Raises Refused or Unavailable."""
         headers = {"Idempotence-Key": key}
-        body = await self._threads.call(self._client, lane, "POST", "/payments", headers, json.loads(request))
+        body = await self._client.call(lane, "POST", "/payments", headers, json.loads(request))
         return self._charge(body)
 
     async def read(self, charge_id: str, lane: Lane) -> Charge | None:
@@ -94,7 +93,7 @@ class YooKassa:
 
     async def webhooks(self) -> list[Webhook]:
         """`GET /webhooks` with YOOKASSA_OAUTH_TOKEN. Raises Refused or Unavailable."""
-        body = await self._threads.call(self._partner, Lane.POLL, "GET", "/webhooks")
+        body = await self._partner.call(Lane.POLL, "GET", "/webhooks")
         try:
             return [Webhook(str(item["id"]), str(item["event"]), str(item["url"])) for item in body["items"]]
         except (KeyError, TypeError) as error:
@@ -103,20 +102,21 @@ class YooKassa:
     async def add_webhook(self, event: str, url: str) -> None:
         """`POST /webhooks`. Raises Refused or Unavailable."""
         headers, body = {"Idempotence-Key": str(uuid4())}, {"event": event, "url": url}
-        await self._threads.call(self._partner, Lane.POLL, "POST", "/webhooks", headers, body)
+        await self._partner.call(Lane.POLL, "POST", "/webhooks", headers, body)
 
     async def remove_webhook(self, webhook_id: str) -> None:
         """`DELETE /webhooks/{id}`. Raises Refused or Unavailable."""
-        await self._threads.call(self._partner, Lane.POLL, "DELETE", f"/webhooks/{webhook_id}")
+        await self._partner.call(Lane.POLL, "DELETE", f"/webhooks/{webhook_id}")
 
     async def close(self) -> None:
-        """Frees the threads; a call in flight ends by its deadline."""
-        self._threads.close()
+        """Closes the connections."""
+        await self._client.close()
+        await self._partner.close()
 
     async def _get(self, path: str, lane: Lane) -> Any:
         """What is there; None for a 404. Any other refusal says nothing about it: Unavailable."""
         try:
-            return await self._threads.call(self._client, lane, "GET", path)
+            return await self._client.call(lane, "GET", path)
         except Refused as error:
             if error.status == 404:
                 return None

@@ -1,187 +1,105 @@
-"""HTTP to YooKassa through its SDK, with what the SDK lacks: deadlines, typed errors, no logging.
+"""HTTP to YooKassa: the SDK says who asks, aiohttp asks, with what the SDK lacks: deadlines, typed errors, no logging.
 
-See docs/adr/0004-yookassa-sdk-threads.md.
+See docs/adr/0004-yookassa-over-aiohttp.md.
 """
 
 import asyncio
 import json
-import socket
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
+import aiohttp
 from yookassa import Configuration
 from yookassa.client import ApiClient
 
 from app.gateways.port import DEADLINE_S, Lane, Refused, Unavailable
 
-_CONNECT_S, _READ_S = 3.0, 5.0
+_TIMEOUTS = aiohttp.ClientTimeout(sock_connect=3, sock_read=5)
 _BODY_LIMIT = 1024 * 1024
 
-_THREADS = {Lane.PRESS: 4, Lane.POLL: 2, Lane.NOTIFICATION: 4}
+_AT_ONCE = {Lane.PRESS: 8, Lane.POLL: 2, Lane.NOTIFICATION: 4}
 
 _WAITING = 32
-"""So many calls of a lane wait for one of its threads; a further one fails at once instead of in vain."""
-
-
-class Threads:
-    """Runs calls in threads, a few for each lane; each call ends by `DEADLINE_S`."""
-
-    def __init__(self) -> None:
-        self._pools = {
-            lane: ThreadPoolExecutor(count, thread_name_prefix=f"yookassa-{lane.value}")
-            for lane, count in _THREADS.items()
-        }
-        self._calls = dict.fromkeys(Lane, 0)
-
-    async def call(
-        self,
-        client: "Client",
-        lane: Lane,
-        method: str,
-        path: str,
-        headers: dict[str, str] | None = None,
-        body: dict[str, Any] | None = None,
-    ) -> Any:
-        """The JSON of a 200. Raises Refused or Unavailable."""
-        if self._calls[lane] >= _THREADS[lane] + _WAITING:
-            raise Unavailable("too many calls at once")
-        self._calls[lane] += 1
-        loop = asyncio.get_running_loop()
-        deadline = time.monotonic() + DEADLINE_S
-        try:
-            async with asyncio.timeout(DEADLINE_S + 0.5):
-                return await loop.run_in_executor(
-                    self._pools[lane], client.call, method, path, headers or {}, body, deadline
-                )
-        except TimeoutError as error:
-            raise Unavailable("no answer in time") from error
-        finally:
-            self._calls[lane] -= 1
-
-    def close(self) -> None:
-        """Frees the threads; a call in flight ends by its deadline."""
-        for pool in self._pools.values():
-            pool.shutdown(wait=False, cancel_futures=True)
+"""So many calls of a lane wait for a place in it; a further one fails at once instead of in vain."""
 
 
 class Client(ApiClient):  # type: ignore[misc]  # the SDK has no types
-    """The SDK's client with its own endpoint and keys instead of the SDK's global ones."""
+    """The SDK's client with its own endpoint and keys instead of the SDK's global ones; the wire is aiohttp's."""
 
     def __init__(self, endpoint: str, shop_id: str = "", secret: str = "", token: str | None = None) -> None:
         Configuration.configure(shop_id or "0", secret or "0")  # ApiClient refuses to be made without
         super().__init__()
         self.endpoint, self.shop_id, self.shop_password = endpoint, shop_id, secret
         self.auth_token = token
+        self._lanes = {lane: asyncio.Semaphore(places) for lane, places in _AT_ONCE.items()}
+        self._calls = dict.fromkeys(Lane, 0)
+        self._opened: aiohttp.ClientSession | None = None
 
-    def call(
-        self, method: str, path: str, headers: dict[str, str], body: dict[str, Any] | None, deadline: float
+    def _session(self) -> aiohttp.ClientSession:
+        if self._opened is None:
+            # Repeated by the same key, a create call is made once: so a connection may be used again, stale or not
+            connector = aiohttp.TCPConnector(limit=0)
+            self._opened = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        return self._opened
+
+    async def call(
+        self,
+        lane: Lane,
+        method: str,
+        path: str,
+        headers: dict[str, str] | None = None,
+        body: dict[str, Any] | None = None,
     ) -> Any:
-        """The JSON of a 200. The SDK's `request` is passed by: it turns a lost connection into AttributeError."""
-        if time.monotonic() > deadline:
-            raise Unavailable("no free thread in time")
-        line = _Line()
-        cut = threading.Timer(deadline - time.monotonic(), line.cut)
-        cut.daemon = True
-        cut.start()
+        """The JSON of a 200, within `DEADLINE_S` whatever the peer does. Raises Refused or Unavailable.
+
+        The SDK's own `request` is passed by: it blocks, waits for ever, and turns a lost connection into
+        AttributeError.
+        """
         try:
-            with requests.Session() as session:
-                session.trust_env = False
-                session.mount("https://", line)
-                session.mount("http://", line)
-                response = session.request(
+            async with asyncio.timeout(DEADLINE_S), self._place(lane):
+                request = self._session().request(
                     method,
                     self.endpoint + path,
-                    headers=self.prepare_request_headers(headers),
+                    headers=self.prepare_request_headers(headers or {}),
                     json=body,
-                    timeout=(_CONNECT_S, _READ_S),
-                    stream=True,
+                    timeout=_TIMEOUTS,
                     allow_redirects=False,
                 )
-                content = _read(response, deadline)
-        except requests.RequestException as error:
+                async with request as response:
+                    status, content = response.status, await _read(response)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             raise Unavailable(type(error).__name__) from None
-        finally:
-            cut.cancel()
-        status = response.status_code
         if 400 <= status < 500 and status not in (408, 409, 429):
             raise Refused(status, content[:300].decode("utf-8", "replace"))
         if status != 200:
             raise Unavailable(f"HTTP {status}")
         try:
             return json.loads(content)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Unavailable("an answer that is no JSON") from error
 
+    @asynccontextmanager
+    async def _place(self, lane: Lane) -> AsyncIterator[None]:
+        if self._calls[lane] >= _AT_ONCE[lane] + _WAITING:
+            raise Unavailable("too many calls at once")
+        self._calls[lane] += 1
+        try:
+            async with self._lanes[lane]:
+                yield
+        finally:
+            self._calls[lane] -= 1
 
-class _Line(HTTPAdapter):
-    """The one connection of a call. requests' timeouts are per read, so a peer that drips bytes would hold the
-    thread, and with it the end of the process, for ever: `cut` shuts the socket down under it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._socket: socket.socket | None = None
-        self._late = False
-        super().__init__(max_retries=0)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        line = self
-
-        class Plain(HTTPConnection):
-            def connect(self) -> None:
-                super().connect()
-                line.hold(self.sock)
-
-        class Secure(HTTPSConnection):
-            def _new_conn(self) -> socket.socket:
-                # Before the handshake, which may drip as well.
-                return line.hold(super()._new_conn())
-
-        pools = self.poolmanager.pool_classes_by_scheme
-        made = {}
-        for scheme, connection in (("http", Plain), ("https", Secure)):
-            made[scheme] = type("Pool", (pools[scheme],), {"ConnectionCls": connection})
-        self.poolmanager.pool_classes_by_scheme = made
-
-    def hold(self, sock: socket.socket) -> socket.socket:
-        """Remembers the socket, or shuts it at once where the deadline is past."""
-        with self._lock:
-            # A duplicate: TLS takes the original's descriptor away.
-            self._socket = sock.dup()
-            if self._late:
-                self._shut()
-        return sock
-
-    def cut(self) -> None:
-        """The deadline: whatever reads or writes on the socket fails now."""
-        with self._lock:
-            self._late = True
-            self._shut()
-
-    def close(self) -> None:
-        """Frees the duplicate too."""
-        super().close()
-        with self._lock:
-            if self._socket is not None:
-                self._socket.close()
-                self._socket = None
-
-    def _shut(self) -> None:
-        if self._socket is not None:
-            with suppress(OSError):  # the peer was faster
-                self._socket.shutdown(socket.SHUT_RDWR)
+    async def close(self) -> None:
+        """Closes what was opened."""
+        if self._opened is not None:
+            await self._opened.close()
 
 
-def _read(response: requests.Response, deadline: float) -> bytes:
-    content = b""
-    for chunk in response.iter_content(16 * 1024):
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    content = bytearray()
+    async for chunk in response.content.iter_chunked(16 * 1024):
         content += chunk
-        if len(content) > _BODY_LIMIT or time.monotonic() > deadline:
-            raise Unavailable("an answer too long or too slow")
-    return content
+        if len(content) > _BODY_LIMIT:
+            raise Unavailable("an answer too long")
+    return bytes(content)

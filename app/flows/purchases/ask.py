@@ -26,7 +26,7 @@ LANES = {
     Source.POLL: Lane.POLL,
     Source.NOTIFICATION: Lane.NOTIFICATION,
 }
-"""Whose threads a look takes."""
+"""Whose places a look takes."""
 
 
 class Asking:
