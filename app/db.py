@@ -1,7 +1,7 @@
 """The pool of PostgreSQL connections and the one way to open a transaction."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -75,8 +75,6 @@ async def slow_transaction(pool: Pool, patience_s: float) -> AsyncIterator[Conne
         yield conn
 
 
-@asynccontextmanager
-async def connection(pool: Pool) -> AsyncIterator[Connection]:
+def connection(pool: Pool) -> AbstractAsyncContextManager[Connection]:
     """A connection for a single statement, which is its own transaction."""
-    async with pool.acquire(timeout=WAIT_S) as acquired:
-        yield acquired
+    return pool.acquire(timeout=WAIT_S)

@@ -1,6 +1,7 @@
 """Every button a person sees, and the callback data behind it (64 bytes at most)."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import batched
 from uuid import UUID
 
@@ -98,6 +99,7 @@ def menu(words: Words) -> list[BotCommand]:
     return [BotCommand(command=name, description=text) for name, text in words.commands._asdict().items()]
 
 
+@cache
 def languages() -> InlineKeyboardMarkup:
     """One button a language, each in its own words."""
     return InlineKeyboardMarkup(
@@ -171,26 +173,31 @@ def no_picture(words: Words) -> InlineKeyboardMarkup:
     return _one(InlineKeyboardButton(text=words.no_picture_button, callback_data=NO_PICTURE))
 
 
+@cache
 def examples(words: Words) -> InlineKeyboardMarkup:
     """One tap to the pictures that show what may be ordered."""
     return _one(InlineKeyboardButton(text=words.examples_button, callback_data=EXAMPLES))
 
 
+@cache
 def buy(words: Words) -> InlineKeyboardMarkup:
     """One tap to the plans."""
     return _one(InlineKeyboardButton(text=words.buy_button, callback_data=BUY))
 
 
+@cache
 def resume(words: Words) -> InlineKeyboardMarkup:
     """One tap back to the order that credits were missing for."""
     return _one(InlineKeyboardButton(text=words.resume_button, callback_data=RESUME))
 
 
+@cache
 def email(words: Words) -> InlineKeyboardMarkup:
     """One tap to have no address for receipts."""
     return _one(InlineKeyboardButton(text=words.email_button, callback_data=REMOVE_EMAIL))
 
 
+@cache
 def plans(words: Words, currency: str) -> InlineKeyboardMarkup:
     """One button a plan."""
     return InlineKeyboardMarkup(
@@ -243,6 +250,7 @@ def history(words: Words, page: Page[Kept]) -> InlineKeyboardMarkup | None:
     return InlineKeyboardMarkup(inline_keyboard=[*rows, *turns])
 
 
+@cache
 def status(words: Words) -> InlineKeyboardMarkup:
     """One tap to the movements of credits."""
     press = MovementsPress(turn=Turn.NEWEST, than=0).pack()

@@ -98,6 +98,9 @@ def _line(render: Processor, blot: Blot) -> Processor:
     """Renders an event as a text of at most LINE_LIMIT bytes without secrets."""
 
     def line(logger: WrappedLogger, method: str, event: EventDict) -> str:
+        whole = str(render(logger, method, dict(event)))
+        if len(whole) <= _VALUE_LIMITS[0]:
+            return blot(whole)
         # Before anything is cut: half a secret would not be found any more
         blotted = _blotted(dict(event), blot)
         for limit in _VALUE_LIMITS:

@@ -12,7 +12,8 @@ from aiogram import Bot
 from aiogram.client.default import DefaultBotProperties
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
-from aiogram.types import LinkPreviewOptions
+from aiogram.methods import Response
+from aiogram.types import File, LinkPreviewOptions, Message
 from redis.asyncio import Redis
 
 from app import words
@@ -67,6 +68,10 @@ _AT_THE_DESK = 2
 """Connections that only questions before a charge take."""
 
 _LONGEST_PAUSE_S = 10.0
+
+
+_ANSWERS = (Response[bool], Response[File], Response[Message], Response[Message | bool])
+"""Types of Telegram's answers. aiogram makes one for each call, which pydantic finds again while somebody holds it."""
 
 
 @dataclass(frozen=True, slots=True)

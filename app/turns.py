@@ -7,8 +7,8 @@ import asyncio
 import json
 import secrets
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
@@ -116,8 +116,9 @@ class Turns(BaseStorage, BaseEventIsolation):
                     return
                 counted = False
             await self._wait(turn, few)
-            async with self._place(), self._taken(key, counted) as verdict:
-                yield verdict
+            with self._place():
+                async with self._taken(key, counted) as verdict:
+                    yield verdict
         finally:
             self._here -= 1
             line.leave(turn)
@@ -135,6 +136,8 @@ class Turns(BaseStorage, BaseEventIsolation):
 
     async def _wait(self, turn: asyncio.Event, few: bool) -> None:
         """Telegram opens so many connections and no more: whoever waits on one keeps it from somebody else's update."""
+        if turn.is_set():
+            return
         try:
             async with asyncio.timeout(self._patience_s if few else _SHORT_PATIENCE_S):
                 await turn.wait()
@@ -143,8 +146,8 @@ class Turns(BaseStorage, BaseEventIsolation):
                 raise
             raise NoPlace from None
 
-    @asynccontextmanager
-    async def _place(self) -> AsyncIterator[None]:
+    @contextmanager
+    def _place(self) -> Iterator[None]:
         """One of the places of all persons; whoever has one waits for nobody of this process."""
         if self._places <= 0:
             raise NoPlace
@@ -215,12 +218,14 @@ class Turns(BaseStorage, BaseEventIsolation):
     async def close(self) -> None:
         """Nothing is held between turns."""
 
-    @asynccontextmanager
-    async def _session(self, key: StorageKey) -> AsyncIterator[_Opened]:
+    def _session(self, key: StorageKey) -> AbstractAsyncContextManager[_Opened]:
         opened = _opened.get()
         if opened is not None and opened.key in (key, _ASIDE):
-            yield opened
-            return
+            return nullcontext(opened)
+        return self._turn_of_its_own(key)
+
+    @asynccontextmanager
+    async def _turn_of_its_own(self, key: StorageKey) -> AsyncIterator[_Opened]:
         async with self.turn(key, counted=False):
             opened = _opened.get()
             assert opened is not None

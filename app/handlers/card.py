@@ -176,15 +176,13 @@ async def _edit(bot: Bot, query: CallbackQuery, text: str, markup: InlineKeyboar
         log.info("card.not_edited", error=str(error))
 
 
-def router() -> Router:
+def register(router: Router) -> None:
     """Presses on cards; those on a card that is not the conversation's come last."""
-    made = Router(name="card")
-    made.callback_query.register(resume, Pressed(keyboards.RESUME))
-    made.callback_query.register(without_picture, Pressed(keyboards.NO_PICTURE))
-    made.callback_query.register(choose, CurrentCard("size", "model", "quality", "style"))
-    made.callback_query.register(styles, CurrentCard("styles", "back"))
-    made.callback_query.register(add, CurrentCard("add"))
-    made.callback_query.register(cancel, CurrentCard("cancel"))
-    made.callback_query.register(order, CurrentCard("order"))
-    made.callback_query.register(old, CardPress.filter(F.act.in_(CARD_ACTS)))
-    return made
+    router.callback_query.register(resume, Pressed(keyboards.RESUME))
+    router.callback_query.register(without_picture, Pressed(keyboards.NO_PICTURE))
+    router.callback_query.register(choose, CurrentCard("size", "model", "quality", "style"))
+    router.callback_query.register(styles, CurrentCard("styles", "back"))
+    router.callback_query.register(add, CurrentCard("add"))
+    router.callback_query.register(cancel, CurrentCard("cancel"))
+    router.callback_query.register(order, CurrentCard("order"))
+    router.callback_query.register(old, CardPress.filter(F.act.in_(CARD_ACTS)))

@@ -3,21 +3,21 @@
 from dataclasses import replace
 
 from aiogram import Bot, Router
-from aiogram.filters import Command, CommandObject
 from aiogram.methods import SendMessage
 from aiogram.types import Message, ReplyParameters
 
 from app.catalog import PROMPT_LIMIT
+from app.commands import Command
 from app.conversation import Conversation, Draft
 from app.flows.orders.place import Ordering
 from app.handlers import face
-from app.handlers.filters import Begun, Holds, PlainText
+from app.handlers.filters import Begun, Commanded, Holds, PlainText
 from app.pictures import MAX_BYTES
 from app.words import Words
 
 
 async def photo(
-    message: Message, command: CommandObject, conversation: Conversation, ordering: Ordering, bot: Bot, words: Words
+    message: Message, command: Command, conversation: Conversation, ordering: Ordering, bot: Bot, words: Words
 ) -> SendMessage | None:
     """Begins an order, or begins it anew; takes the picture and the description that came with the command."""
     if message.media_group_id in conversation.over:
@@ -25,9 +25,9 @@ async def photo(
     if not _is_gathered(message, conversation):
         await conversation.keep(Draft())
     if message.photo or message.document:
-        return await _take(message, command.args, conversation, ordering, bot, words)
-    if command.args:
-        return await _describe(message, command.args, conversation, ordering, bot, words)
+        return await _take(message, command.argument or None, conversation, ordering, bot, words)
+    if command.argument:
+        return await _describe(message, command.argument, conversation, ordering, bot, words)
     return message.answer(words.ask_both)
 
 
@@ -191,12 +191,10 @@ def _refusal(message: Message, words: Words) -> str | None:
     return None
 
 
-def router() -> Router:
+def register(router: Router) -> None:
     """After the commands: pictures, and what is left of a person's messages once they have begun."""
-    made = Router(name="collecting")
-    made.message.register(photo, Command("photo"))
-    made.message.register(picture, Holds("photo", "document"))
-    made.message.register(description, Begun(), PlainText())
-    made.message.register(video, Begun(), Holds("video", "animation", "video_note"))
-    made.message.register(something_else, Begun(), ~Holds("text"))
-    return made
+    router.message.register(photo, Commanded("photo"))
+    router.message.register(picture, Holds("photo", "document"))
+    router.message.register(description, Begun(), PlainText())
+    router.message.register(video, Begun(), Holds("video", "animation", "video_note"))
+    router.message.register(something_else, Begun(), ~Holds("text"))

@@ -50,10 +50,8 @@ async def unknown_button(query: CallbackQuery, words: Words) -> AnswerCallbackQu
     return query.answer(words.button_unknown, show_alert=True)
 
 
-def router() -> Router:
+def register(router: Router) -> None:
     """The last one."""
-    made = Router(name="errors")
-    made.errors.register(error)
-    made.message.register(unknown_message)
-    made.callback_query.register(unknown_button)
-    return made
+    router.errors.register(error)
+    router.message.register(unknown_message)
+    router.callback_query.register(unknown_button)

@@ -32,8 +32,6 @@ class Examples:
             self._file_ids[name] = sent.photo[-1].file_id
 
 
-def router() -> Router:
+def register(router: Router) -> None:
     """The button under /start."""
-    made = Router(name="examples")
-    made.callback_query.register(Examples().show, Pressed(keyboards.EXAMPLES))
-    return made
+    router.callback_query.register(Examples().show, Pressed(keyboards.EXAMPLES))

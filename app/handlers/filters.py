@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from aiogram import Bot
 from aiogram.enums import ChatType
 from aiogram.filters import Filter
 from aiogram.types import CallbackQuery, Message
 
+from app.commands import Command
 from app.conversation import Conversation
 from app.keyboards import CardPress
 
@@ -25,6 +27,20 @@ class Holds(Filter):
 
     async def __call__(self, message: Message) -> bool:
         return any(getattr(message, kind) for kind in self._kinds)
+
+
+class Commanded(Filter):
+    """A message with this command for this bot, and with this argument where one is named."""
+
+    def __init__(self, name: str, argument: str | None = None) -> None:
+        self._name = name
+        self._argument = argument
+
+    async def __call__(self, _message: Message, command: Command | None, bot: Bot) -> bool:
+        if command is None or command.name != self._name or self._argument not in (None, command.argument):
+            return False
+        # In a private chat too people name the bot, by its menu or by a copied text
+        return not command.bot or command.bot.lower() == ((await bot.me()).username or "").lower()
 
 
 class PlainText(Filter):

@@ -16,8 +16,6 @@ async def in_a_group(message: Message, bot: Bot, words: Words) -> SendMessage | 
     return message.answer(words.group(me.username or ""))
 
 
-def router() -> Router:
+def register(router: Router) -> None:
     """Before all others: they are for private chats."""
-    made = Router(name="groups")
-    made.message.register(in_a_group, InGroup())
-    return made
+    router.message.register(in_a_group, InGroup())

@@ -5,13 +5,13 @@ from datetime import date, datetime
 import structlog
 from aiogram import Bot, Router
 from aiogram.exceptions import TelegramBadRequest
-from aiogram.filters import Command
 from aiogram.methods import AnswerCallbackQuery, SendMessage
 from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
 
 from app import keyboards
 from app.catalog import MODELS, MOSCOW
 from app.flows.history import History
+from app.handlers.filters import Commanded
 from app.handlers.result import untouched
 from app.keyboards import HistoryPress, MovementsPress, ShowPress
 from app.pages import Page
@@ -113,11 +113,9 @@ async def _turn(bot: Bot, query: CallbackQuery, text: str, markup: InlineKeyboar
         log.info("history.not_turned", error=error.message)
 
 
-def router() -> Router:
+def register(router: Router) -> None:
     """For the menu, and for presses on the lists."""
-    made = Router(name="history")
-    made.message.register(pictures, Command("history"))
-    made.callback_query.register(turn_pictures, HistoryPress.filter())
-    made.callback_query.register(show, ShowPress.filter())
-    made.callback_query.register(movements, MovementsPress.filter())
-    return made
+    router.message.register(pictures, Commanded("history"))
+    router.callback_query.register(turn_pictures, HistoryPress.filter())
+    router.callback_query.register(show, ShowPress.filter())
+    router.callback_query.register(movements, MovementsPress.filter())

@@ -2,13 +2,13 @@
 
 import structlog
 from aiogram import Bot, Router
-from aiogram.filters import Command
 from aiogram.methods import AnswerCallbackQuery, SendMessage
 from aiogram.types import BotCommandScopeChat, CallbackQuery, Message
 
 from app import keyboards, words
 from app.db import connection
 from app.faults import TELEGRAM
+from app.handlers.filters import Commanded
 from app.handlers.visitor import Visitor
 from app.keyboards import LanguagePress
 from app.repo import users
@@ -40,9 +40,7 @@ async def choose(
     return query.answer()
 
 
-def router() -> Router:
+def register(router: Router) -> None:
     """For the menu, and for a press on a language."""
-    made = Router(name="language")
-    made.message.register(language, Command("language"))
-    made.callback_query.register(choose, LanguagePress.filter())
-    return made
+    router.message.register(language, Commanded("language"))
+    router.callback_query.register(choose, LanguagePress.filter())

@@ -1,14 +1,14 @@
 """/email: where receipts go."""
 
 from aiogram import Bot, Router
-from aiogram.filters import Command, CommandObject
 from aiogram.methods import AnswerCallbackQuery, SendMessage
 from aiogram.types import CallbackQuery, Message
 
 from app import keyboards
 from app.addresses import address
+from app.commands import Command
 from app.flows import receipts
-from app.handlers.filters import Pressed
+from app.handlers.filters import Commanded, Pressed
 from app.handlers.visitor import Visitor
 from app.repo.records import Pool
 from app.settings import Settings
@@ -16,11 +16,9 @@ from app.settings import Settings
 _NONE = "-"
 
 
-async def email(
-    message: Message, command: CommandObject, pool: Pool, settings: Settings, visitor: Visitor
-) -> SendMessage:
+async def email(message: Message, command: Command, pool: Pool, settings: Settings, visitor: Visitor) -> SendMessage:
     """Says the address, takes another, or removes it; removing goes on where receipts are not sent any more."""
-    words, given = visitor.words, (command.args or "").strip()
+    words, given = visitor.words, command.argument
     if given == _NONE:
         await receipts.forget(pool, visitor.id)
         return message.answer(words.email_removed)
@@ -43,9 +41,7 @@ async def remove(query: CallbackQuery, pool: Pool, bot: Bot, visitor: Visitor) -
     return query.answer()
 
 
-def router() -> Router:
+def register(router: Router) -> None:
     """Beside the shop."""
-    made = Router(name="receipts")
-    made.message.register(email, Command("email"))
-    made.callback_query.register(remove, Pressed(keyboards.REMOVE_EMAIL))
-    return made
+    router.message.register(email, Commanded("email"))
+    router.callback_query.register(remove, Pressed(keyboards.REMOVE_EMAIL))

@@ -90,10 +90,8 @@ def _file_id(query: CallbackQuery) -> str | None:
     return None
 
 
-def router() -> Router:
+def register(router: Router) -> None:
     """Whatever the conversation is at."""
-    made = Router(name="result")
-    made.callback_query.register(again, ResultPress.filter(F.act == "again"))
-    made.callback_query.register(change, ResultPress.filter(F.act == "change"))
-    made.callback_query.register(original, ResultPress.filter(F.act == "original"))
-    return made
+    router.callback_query.register(again, ResultPress.filter(F.act == "again"))
+    router.callback_query.register(change, ResultPress.filter(F.act == "change"))
+    router.callback_query.register(original, ResultPress.filter(F.act == "original"))

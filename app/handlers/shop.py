@@ -2,8 +2,7 @@
 
 import time
 
-from aiogram import Bot, F, Router
-from aiogram.filters import Command, CommandStart
+from aiogram import Bot, Router
 from aiogram.methods import AnswerCallbackQuery, SendMessage
 from aiogram.types import CallbackQuery, Message
 
@@ -11,7 +10,7 @@ from app import keyboards
 from app.catalog import PLANS
 from app.flows.purchases import Purchases
 from app.flows.purchases.checkout import Outcome
-from app.handlers.filters import Pressed
+from app.handlers.filters import Commanded, Pressed
 from app.keyboards import PlanPress, StarsPress
 from app.settings import Settings
 from app.words import Words
@@ -87,12 +86,10 @@ async def invoice(
     return query.answer()
 
 
-def router() -> Router:
+def register(router: Router) -> None:
     """Before the greeting: the way back from the page is a /start with an argument."""
-    made = Router(name="shop")
-    made.message.register(paid, CommandStart(deep_link=True, magic=F.args == "success"))
-    made.message.register(plans, Command("buy_subscription"))
-    made.callback_query.register(plans_again, Pressed(keyboards.BUY))
-    made.callback_query.register(choose, PlanPress.filter())
-    made.callback_query.register(invoice, StarsPress.filter())
-    return made
+    router.message.register(paid, Commanded("start", "success"))
+    router.message.register(plans, Commanded("buy_subscription"))
+    router.callback_query.register(plans_again, Pressed(keyboards.BUY))
+    router.callback_query.register(choose, PlanPress.filter())
+    router.callback_query.register(invoice, StarsPress.filter())

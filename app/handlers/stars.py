@@ -34,9 +34,7 @@ async def charged(message: Message, purchases: Purchases) -> None:
         await purchases.charges.take(told, Source.UPDATE)
 
 
-def router() -> Router:
+def register(router: Router) -> None:
     """Before everything else: an invoice may have been paid anywhere, and money is never somebody else's talk."""
-    made = Router(name="stars")
-    made.pre_checkout_query.register(check)
-    made.message.register(charged, Holds("successful_payment", "refunded_payment"))
-    return made
+    router.pre_checkout_query.register(check)
+    router.message.register(charged, Holds("successful_payment", "refunded_payment"))

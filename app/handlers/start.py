@@ -1,7 +1,6 @@
 """/start, /help, /cancel, /forget: the ways in and out."""
 
 from aiogram import Router
-from aiogram.filters import Command, CommandStart
 from aiogram.methods import SendMessage
 from aiogram.types import ChatMemberUpdated, Message
 
@@ -9,6 +8,7 @@ from app import keyboards
 from app.conversation import Conversation
 from app.db import connection
 from app.flows import receipts
+from app.handlers.filters import Commanded
 from app.handlers.visitor import Visitor
 from app.repo import generations, users
 from app.repo.records import Pool
@@ -48,12 +48,10 @@ async def forget(message: Message, conversation: Conversation, pool: Pool, visit
     return message.answer(visitor.words.forgotten)
 
 
-def router() -> Router:
+def register(router: Router) -> None:
     """After those for whom /start has an argument."""
-    made = Router(name="start")
-    made.message.register(start, CommandStart())
-    made.message.register(help_, Command("help"))
-    made.message.register(cancel, Command("cancel"))
-    made.message.register(forget, Command("forget"))
-    made.my_chat_member.register(back)
-    return made
+    router.message.register(start, Commanded("start"))
+    router.message.register(help_, Commanded("help"))
+    router.message.register(cancel, Commanded("cancel"))
+    router.message.register(forget, Commanded("forget"))
+    router.my_chat_member.register(back)

@@ -1,13 +1,13 @@
 """/status: the balance and the subscription."""
 
 from aiogram import Router
-from aiogram.filters import Command
 from aiogram.methods import SendMessage
 from aiogram.types import Message
 
 from app import keyboards
 from app.catalog import MOSCOW
 from app.db import connection
+from app.handlers.filters import Commanded
 from app.handlers.visitor import Visitor
 from app.repo import subscriptions
 from app.repo.records import Pool
@@ -26,8 +26,6 @@ async def status(message: Message, pool: Pool, visitor: Visitor) -> SendMessage:
     )
 
 
-def router() -> Router:
+def register(router: Router) -> None:
     """For the menu."""
-    made = Router(name="status")
-    made.message.register(status, Command("status"))
-    return made
+    router.message.register(status, Commanded("status"))

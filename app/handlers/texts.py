@@ -1,10 +1,10 @@
 """/terms, /privacy, /support, /paysupport: who sells, on what terms, and whom to ask."""
 
 from aiogram import Router
-from aiogram.filters import Command
 from aiogram.methods import SendMessage
 from aiogram.types import Message
 
+from app.handlers.filters import Commanded
 from app.settings import Settings
 from app.words import Words
 
@@ -29,9 +29,7 @@ async def paysupport(message: Message, settings: Settings, words: Words) -> Send
     return message.answer(words.paysupport(settings.seller))
 
 
-def router() -> Router:
+def register(router: Router) -> None:
     """For the menu, and for Telegram's rules about who takes payments."""
-    made = Router(name="texts")
     for name, handler in (("terms", terms), ("privacy", privacy), ("support", support), ("paysupport", paysupport)):
-        made.message.register(handler, Command(name))
-    return made
+        router.message.register(handler, Commanded(name))

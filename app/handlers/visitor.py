@@ -11,6 +11,7 @@ from aiogram.types import Chat, TelegramObject, Update, User
 
 from app import words
 from app.catalog import WELCOME_CREDITS
+from app.commands import Command
 from app.db import connection
 from app.repo import users
 from app.repo.records import Pool
@@ -63,11 +64,11 @@ class Visits(BaseMiddleware):
         language = words.language_of(person.language_code if person else None)
         data["words"] = words.of(language)
         if person is not None and isinstance(event, Update) and _is_contact(event, person, data.get("event_chat")):
-            visitor = await self._visit(person, language, _start_argument(event))
+            visitor = await self._visit(person, language, data["command"])
             data["visitor"], data["words"] = visitor, visitor.words
         return await handler(event, data)
 
-    async def _visit(self, person: User, language: str, start: str) -> Visitor:
+    async def _visit(self, person: User, language: str, command: Command | None) -> Visitor:
         async with connection(self._pool) as conn:
             visit = await users.visit(conn, person.id, language)
         if visit.created:
@@ -75,6 +76,7 @@ class Visits(BaseMiddleware):
         if visit.unparked:
             self._wake_delivery()
         operator = person.id in self._admin_ids
+        start = command.argument if command is not None and command.name == "start" else ""
         return Visitor(person.id, visit.created, visit.credits, visit.language, visit.banned, operator, start)
 
 
@@ -86,9 +88,3 @@ def _is_contact(update: Update, person: User, chat: Chat | None) -> bool:
         return False
     change = update.my_chat_member
     return change is None or change.new_chat_member.status == ChatMemberStatus.MEMBER
-
-
-def _start_argument(update: Update) -> str:
-    text = (update.message.text if update.message else None) or ""
-    command, _, argument = text.partition(" ")
-    return argument.strip() if command.partition("@")[0] == "/start" else ""

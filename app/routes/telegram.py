@@ -16,6 +16,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from app import words
+from app.commands import Command
 from app.faults import INFRASTRUCTURE
 from app.flood import Verdict
 from app.metrics import Metrics
@@ -94,8 +95,9 @@ class TelegramRoute(SimpleRequestHandler):
 
     async def _feed(self, update: Update, arrived_at: float) -> web.Response:
         """Handles the update in this very task, so that no turn ends before its handler has."""
-        with self._metrics.update(_kind(update)):
-            result = await self.dispatcher.feed_update(self.bot, update, arrived_at=arrived_at, **self.data)
+        command = Command.of(update.message)
+        with self._metrics.update(_kind(update, command)):
+            result = await self.dispatcher.feed_update(self.bot, update, arrived_at=arrived_at, command=command)
         return self._write(result if isinstance(result, TelegramMethod) else None)
 
     def _update(self, body: dict[str, Any]) -> Update | None:
@@ -114,7 +116,7 @@ class TelegramRoute(SimpleRequestHandler):
             return web.json_response({})
         files: dict[str, InputFile] = {}
         fields: dict[str, Any] = {"method": result.__api_method__}
-        for name, value in result.model_dump(warnings=False).items():
+        for name, value in result.model_dump(warnings=False, exclude_none=True).items():
             prepared = self.bot.session.prepare_value(value, bot=self.bot, files=files, _dumps_json=False)
             if prepared is not None:
                 fields[name] = prepared
@@ -123,14 +125,11 @@ class TelegramRoute(SimpleRequestHandler):
         return web.json_response(fields)
 
 
-def _kind(update: Update) -> str:
+def _kind(update: Update, command: Command | None) -> str:
     """What metrics call an update: a command of ours by name, else what Telegram calls it."""
-    if update.message is None:
+    if command is None:
         return update.event_type
-    word = (update.message.text or update.message.caption or "").partition(" ")[0].partition("@")[0]
-    if not word.startswith("/"):
-        return "message"
-    return word if word.removeprefix("/") in words.COMMANDS else "/other"
+    return f"/{command.name}" if command.name in words.COMMANDS else "/other"
 
 
 def _is_of_money(update: Update) -> bool:

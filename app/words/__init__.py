@@ -26,6 +26,9 @@ type Language = Literal["ru", "en"]
 class Words(Chat, Examples, Card, Orders, History, Purchases, Stars, Receipts, Legal, Alerts, Protocol):
     """All that the bot says, in one language."""
 
+    def __hash__(self) -> int:
+        """There is one of each: what is made of nothing but words is made once."""
+
 
 LANGUAGES: Mapping[Language, Words] = {"ru": Russian(), "en": English()}
 """Every language, in the order of its button."""
