@@ -1,20 +1,20 @@
 """`./run_local.sh mutants [--minutes N] [--only sql|python] [part of a name …]`: which changes no test notices."""
 
 import argparse
-import re
 import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from itertools import chain, zip_longest
+from itertools import chain, groupby, zip_longest
 from pathlib import Path
 
 from tests.mutants import expressions, statements
+from tests.mutants.company import Play
 from tests.mutants.ledger import Ending, Ledger, may_live
 from tests.mutants.mutant import Mutant
-from tests.mutants.reach import Reached, Recorder
+from tests.mutants.reach import Reached
 from tests.mutants.stage import Stage, stage
 
 _TREE = Path(__file__).resolve().parents[2]
@@ -24,10 +24,8 @@ _PROCESSES = (
     *("child", "ipv6", "legal", "live", "migrate", "migrate_live", "pgbouncer", "rolling", "room"),
     *("run_local", "sandbox", "scale", "stores", "tunnel"),
 )
-_FIRST = 8
-"""Tests that are tried before the rest is even collected."""
-_ENOUGH_S = 60.0
-"""Seconds of tests that a mutant has to survive, the quickest of each file first."""
+_ENOUGH_S = 30.0
+"""Seconds of tests that a mutant has to survive."""
 
 
 def main() -> int:
@@ -39,7 +37,7 @@ def main() -> int:
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     over_at = time.monotonic() + arguments.minutes * 60
-    with stage(_TREE) as running:
+    with stage(_TREE, _files()) as running:
         ledger = Ledger(_TREE, running.root)
         everything = [*statements.mutants(running.root), *expressions.mutants(running.root)]
         asked = [
@@ -61,20 +59,22 @@ def main() -> int:
     return _sum_up(asked, endings)
 
 
+def _files() -> list[str]:
+    """Those with tests that run the bot in their own process."""
+    paths = sorted((_TREE / "tests").rglob("test_*.py"))
+    ours = [path for path in paths if path.parent.name not in _ELSEWHERE]
+    return [str(path.relative_to(_TREE)) for path in ours if path.stem.removeprefix("test_") not in _PROCESSES]
+
+
 def _reached(running: Stage, ledger: Ledger) -> list[Reached]:
     """What each test comes by, from this run or an earlier one."""
     found: list[Reached] = []
-    for path in sorted((running.root / "tests").rglob("test_*.py")):
-        file = path.relative_to(running.root).as_posix()
-        if path.parent.name in _ELSEWHERE or path.stem.removeprefix("test_") in _PROCESSES:
-            continue
+    for file, tests in groupby(running.tests, lambda test: test.partition("::")[0]):
         known = ledger.reached(file)
         if known is None:
             began, to = time.monotonic(), running.root.parent / "reach.json"
             to.write_text("[]")
-            if running.run([file, "-q"], 900, Recorder(running.root, to), compiling=True) not in (0, 1, 5):
-                print(running.said.read_text(encoding="utf-8")[-3000:], file=sys.stderr)
-                raise RuntimeError(f"{file} could not be run")
+            running.play(Play(list(tests), 900, reach=to))
             ledger.reaches(file, to.read_text(encoding="utf-8"))
             known = ledger.reached(file) or []
             print(f"{file}: {len(known)} tests, {time.monotonic() - began:.0f} s", flush=True)
@@ -107,35 +107,23 @@ class _Trial:
             return self._ledger.ends(mutant, text, "unreached", [])
         tried = self._ledger.tried(mutant, text)
         left = [test for test in tests if test.test not in tried]
-        with self._stage.changed(mutant):
-            for some in (left[:_FIRST], left[_FIRST:]):
-                if some and (by := self._noticed(some)):
-                    return self._ledger.ends(mutant, text, "killed", [by], by)
+        if left:
+            seconds = sum(test.seconds for test in left)
+            played = self._stage.play(Play([test.test for test in left], 30 + 2 * seconds, mutant))
+            if not played.grafted:
+                return self._ledger.ends(mutant, text, "ungrafted", names)
+            if played.noticed:
+                return self._ledger.ends(mutant, text, "killed", [played.noticed], played.noticed)
         return self._ledger.ends(mutant, text, "survived", names)
 
-    def _noticed(self, tests: list[Reached]) -> str | None:
-        """The test that failed, if one did."""
-        seconds = sum(test.seconds for test in tests)
-        names = [test.test for test in tests]
-        code = self._stage.run([*names, "-x", "-q", "--tb=short", "--timeout=40"], 30 + 4 * seconds)
-        if code == 0:
-            return None
-        said = self._stage.said.read_text(encoding="utf-8", errors="replace")
-        if code not in (None, 1, 2):
-            raise RuntimeError(f"pytest ended with {code}:\n{said[-3000:]}")
-        failed = re.findall(r"^(?:FAILED|ERROR) (tests/\S+?)(?: - .*)?$", said, re.MULTILINE)
-        return str(failed[0]) if failed else names[0]
-
     def _enough(self, mutant: Mutant) -> list[Reached]:
-        """What has killed its neighbours first, then the quickest of each file in turn."""
-        coming = sorted(
-            (test for test in self._reached if test.comes_by(mutant.reach_in, mutant.lines)),
-            key=lambda test: test.seconds,
-        )
-        by_file: dict[str, list[Reached]] = {}
+        """What has killed its neighbours first, then what comes by most of that file in a second; one of each kind."""
+        functions: dict[str, list[Reached]] = {}
+        coming = [test for test in self._reached if test.comes_by(mutant.reach_in, mutant.lines)]
+        coming.sort(key=lambda test: test.seconds / test.lines[mutant.reach_in].bit_count())
         for test in coming:
-            by_file.setdefault(test.test.split("::")[0], []).append(test)
-        in_turn = [test for test in chain(*zip_longest(*by_file.values())) if test is not None]
+            functions.setdefault(test.test.partition("[")[0], []).append(test)
+        in_turn = [test for test in chain(*zip_longest(*functions.values())) if test is not None]
         killers = self._ledger.killers(mutant.name.split(":")[0])
         in_turn.sort(key=lambda test: -killers.get(test.test, 0))
         return list(_up_to(in_turn, _ENOUGH_S))

@@ -46,14 +46,17 @@ class _Reading:
             # What stands in no function is run once, when the module is imported: whoever comes by here may notice
             lines = frozenset(range(node.lineno, node.end_lineno + 1)) if place else frozenset[int]()
             name = f"{self._path} {place or 'module'}: {what}"
-            yield Mutant("python", name, self._path, start, end, instead.encode(), self._path, lines)
+            # As many lines as before: a function below is known by the line that it begins at
+            fewer = node.end_lineno - node.lineno - instead.count("\n")
+            change = f"({instead}{'\n' * fewer})" if fewer else instead
+            yield Mutant("python", name, self._path, start, end, change.encode(), self._path, lines)
 
     def _in_order(self, place: str, node: ast.AST) -> Iterator[tuple[str, _Change]]:
-        """(function, change) of everything inside."""
+        """(function, change) of everything inside; what a function's line `def` says is made where that stands."""
         for child in ast.iter_child_nodes(node):
             here = place
-            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
-                here = f"{place}.{child.name}".lstrip(".")
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and child in node.body:
+                here = f"{place}.{node.name}".lstrip(".")
             for change in self._changes(child):
                 yield here, change
             yield from self._in_order(here, child)
@@ -95,6 +98,8 @@ class _Reading:
                 yield right, f"({rest})", f"{self._short(node)} without {self._short(element)}"
 
     def _answered(self, test: ast.expr, *answers: str) -> Iterator[_Change]:
+        if isinstance(test, ast.Name) and test.id == "TYPE_CHECKING":
+            return
         for answer in answers:
             yield test, answer, f"{self._short(test)} → {answer}"
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from tests.mutants.mutant import Mutant
 from tests.mutants.reach import Reached, read
 
-type Verdict = Literal["killed", "survived", "unreached", "stillborn"]
+type Verdict = Literal["killed", "survived", "unreached", "ungrafted", "stillborn"]
 _NAME = re.compile(r"`([^`]+)`")
 
 

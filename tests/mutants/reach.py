@@ -48,8 +48,6 @@ class Recorder:
         self._lines: dict[str, int] = {}
         self._passed = False
         self._reached: list[dict[str, object]] = []
-
-    def pytest_sessionstart(self) -> None:
         sys.monitoring.use_tool_id(_TOOL, "mutants")
         sys.monitoring.register_callback(_TOOL, sys.monitoring.events.LINE, self._line)
         sys.monitoring.set_events(_TOOL, sys.monitoring.events.LINE)
@@ -75,5 +73,6 @@ class Recorder:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._passed = self._passed and report.passed
 
-    def pytest_sessionfinish(self) -> None:
+    def write(self) -> None:
+        """To the file."""
         self._to.write_text(json.dumps(self._reached), encoding="utf-8")
