@@ -9,7 +9,7 @@ from app.repo import audit, breakers, credits, gauges, stuck, users
 from app.repo.audit import Difference
 from app.repo.credits import Reason
 from tests.books import OTHER, PERSON, Books, sound_books
-from tests.rows import NOW, Sql, ago, ahead
+from tests.rows import NOW, Rows, Sql, ago, ahead
 
 
 @pytest.fixture
@@ -139,11 +139,21 @@ async def test_only_what_a_living_worker_would_have_done_is_stuck(books: Books) 
     await books.payments.add("of another shop", shop_id="2", **due)
     await books.payments.add("of no test", test=False, **due)
     await books.payments.add("just due", **due | {"poll_at": ago("4 minutes")})
+    refunds = Rows(conn, "refunds", {"poll_at": ago("7 minutes")})
+    refunded = books.payments.ids["paid 1"]
+    await refunds.add("due", id="1", payment_id=refunded)
+    await refunds.add("just due", id="2", payment_id=refunded, poll_at=ago("4 minutes"))
+    await refunds.add("shown", id="3", payment_id=refunded, status="shown", amount=1, poll_at=None)
+    for number, till in enumerate(({"gateway": "stars", "currency": "XTR"}, {"shop_id": "2"}, {"test": False}), 4):
+        paid = {"user_id": 1, "status": "succeeded", "provider_id": str(number), "paid_at": NOW}
+        of_another = await books.payments.add("of another till", **paid | till)
+        await refunds.add("of another till", id=str(number), payment_id=of_another)
     found = await stuck.overdue(conn, "1", True)
     assert [(one.name, one.rows, one.oldest_s) for one in found] == [
         ("messages", 3, 3600),
         ("orders", 2, 360),
         ("payments", 1, 360),
+        ("refunds", 1, 420),
     ]
     await conn.execute("DELETE FROM outbox WHERE ref = 'failing for long'")
     assert (await stuck.overdue(conn, "1", True))[0].oldest_s == 360

@@ -11,7 +11,7 @@ import pytest
 from app.repo import payments, subscriptions, users
 from app.repo.payments import NewPurchase
 
-PERSON = 7
+PERSON, OTHER = 7, 8
 """About the database's now(): days are compared to the minute."""
 
 
@@ -22,16 +22,16 @@ class Shelf:
     db: "asyncpg.Connection[asyncpg.Record]"
     bought: dict[str, UUID] = field(default_factory=dict)
 
-    async def holds(self, name: str, from_day: float, to_day: float) -> None:
+    async def holds(self, name: str, from_day: float, to_day: float, person: int = PERSON) -> None:
         """A subscription whose days are counted from now."""
         payment_id = self.bought[name] = uuid4()
-        new = NewPurchase(payment_id, PERSON, "p200", 10, 20_000, "RUB", "yookassa", "1", True, "{}")
+        new = NewPurchase(payment_id, person, "p200", 10, 20_000, "RUB", "yookassa", "1", True, "{}")
         await payments.insert(self.db, new, retry_after_s=60)
         await self.db.execute(
             "INSERT INTO subscriptions (payment_id, user_id, plan, starts_at, ends_at)"
             " VALUES ($1, $2, 'p200', now() + make_interval(secs => $3), now() + make_interval(secs => $4))",
             payment_id,
-            PERSON,
+            person,
             from_day * 86400,
             to_day * 86400,
         )
@@ -60,7 +60,8 @@ async def shelf(shared_database_url: str) -> AsyncIterator[Shelf]:
     connection = await asyncpg.connect(shared_database_url)
     transaction = connection.transaction()
     await transaction.start()
-    await users.visit(connection, PERSON)
+    for person in (PERSON, OTHER):
+        await users.visit(connection, person)
     yield Shelf(connection)
     await transaction.rollback()
     await connection.close()
@@ -111,6 +112,41 @@ async def test_one_refund_after_another_takes_each_payments_own_days(shelf: Shel
     await shelf.refunded("second")
     await shelf.refunded("second")
     assert await shelf.days() == {"third": (0, 30)}
+
+
+async def test_a_refund_moves_no_day_that_is_not_its_own_persons_and_valid(shelf: Shelf) -> None:
+    """Whatever begins just where the days end that are taken: another's, or what hung on days taken before."""
+    await shelf.holds("running", -10, 20)
+    await shelf.holds("chained", 20, 50)
+    await shelf.holds("revoked", 50, 80)
+    await shelf.holds("behind the revoked", 80, 110)
+    await shelf.db.execute("UPDATE subscriptions SET revoked_at = now() WHERE payment_id = $1", shelf.bought["revoked"])
+    await shelf.holds("another's", 20, 50, OTHER)
+    await shelf.holds("another's next", 50, 80, OTHER)
+    await shelf.refunded("running")
+    untouched = {"behind the revoked": (80, 110), "another's": (20, 50), "another's next": (50, 80)}
+    assert await shelf.days() == {"chained": (0, 30)} | untouched
+    await shelf.db.execute("UPDATE subscriptions SET revoked_at = now() WHERE payment_id = $1", shelf.bought["chained"])
+    await shelf.holds("first", -40, 0)
+    await shelf.refunded("first")
+    revoked = "SELECT starts_at = now() FROM subscriptions WHERE payment_id = $1"
+    assert await shelf.db.fetchval(revoked, shelf.bought["chained"])
+
+
+async def test_a_refund_that_is_told_of_again_moves_nothing(shelf: Shelf) -> None:
+    """Days bought since may begin just where the refunded ones ended."""
+    await shelf.holds("refunded", -10, 20)
+    await shelf.refunded("refunded")
+    await shelf.holds("since", 20, 50)
+    await shelf.refunded("refunded")
+    assert await shelf.days() == {"since": (20, 50)}
+
+
+async def test_a_refund_of_days_that_are_over_moves_not_even_what_was_chained_to_them(shelf: Shelf) -> None:
+    await shelf.holds("over", -40, -10)
+    await shelf.holds("running", -10, 20)
+    await shelf.refunded("over")
+    assert await shelf.days() == {"running": (-10, 20)}
 
 
 async def test_a_purchase_is_chained_to_the_end_of_the_latest(shelf: Shelf) -> None:

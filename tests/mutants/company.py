@@ -21,7 +21,7 @@ import pytest
 
 from local.postgres import Postgres
 from local.redis import Redis
-from tests.mutants.graft import Living, NotGraftedError, graft, living
+from tests.mutants.graft import Living, NotGraftedError, codes, graft, living
 from tests.mutants.mutant import Mutant
 from tests.mutants.reach import Recorder
 
@@ -136,7 +136,7 @@ class Company:
         code = _BROKEN
         try:
             os.setpgid(0, 0)
-            recorder = Recorder(self._root, play.reach) if play.reach else None
+            recorder = Recorder(self._root, codes(self._living), play.reach) if play.reach else None
             session.config.pluginmanager.register(recorder or _Noticing(writing))
             if play.mutant is not None:
                 graft(self._root, play.mutant, self._living)

@@ -29,6 +29,14 @@ def living(root: Path) -> Living:
     return found
 
 
+def codes(functions: Living) -> Iterator[CodeType]:
+    """Theirs, and that of the functions inside them."""
+    for each in functions.values():
+        for function in each:
+            yield function.__code__
+            yield from _inside(function.__code__)
+
+
 def graft(root: Path, mutant: Mutant, functions: Living) -> None:
     """Makes this process the mutant; raises NotGraftedError."""
     whole = (root / mutant.path).read_bytes()
@@ -43,11 +51,11 @@ def graft(root: Path, mutant: Mutant, functions: Living) -> None:
 
 
 def _function(path: Path, text: bytes, functions: list[FunctionType]) -> None:
-    codes = {(code.co_qualname, code.co_firstlineno): code for code in _codes(compile(text, path, "exec"))}
+    by_place = {(code.co_qualname, code.co_firstlineno): code for code in _inside(compile(text, path, "exec"))}
     grafted = False
     for function in functions:
         here = function.__code__
-        there = codes[here.co_qualname, here.co_firstlineno]
+        there = by_place[here.co_qualname, here.co_firstlineno]
         if here != there:
             if here.co_freevars != there.co_freevars:
                 raise NotGraftedError
@@ -57,11 +65,11 @@ def _function(path: Path, text: bytes, functions: list[FunctionType]) -> None:
         raise NotGraftedError
 
 
-def _codes(code: CodeType) -> Iterator[CodeType]:
+def _inside(code: CodeType) -> Iterator[CodeType]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield constant
-            yield from _codes(constant)
+            yield from _inside(constant)
 
 
 def _statement(name: str, path: str, text: str, root: Path) -> None:

@@ -3,14 +3,12 @@
 import json
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
 
 import pytest
-
-from tests.mutants.expressions import PACKAGES
 
 _TOOL = 4
 """Of the six numbers of sys.monitoring: none that coverage or a debugger has."""
@@ -39,23 +37,23 @@ def read(text: str) -> list[Reached]:
 
 
 class Recorder:
-    """The plugin; a test that fails or is skipped notices nothing, and is left out."""
+    """The plugin, for these pieces of code; a test that fails or is skipped notices nothing, and is left out."""
 
-    def __init__(self, root: Path, to: Path) -> None:
-        self._packages = tuple(str(root / "app" / package) + "/" for package in PACKAGES)
+    def __init__(self, root: Path, codes: Iterable[CodeType], to: Path) -> None:
         self._root = root
         self._to = to
         self._lines: dict[str, int] = {}
         self._passed = False
         self._reached: list[dict[str, object]] = []
+        events = sys.monitoring.events
         sys.monitoring.use_tool_id(_TOOL, "mutants")
-        sys.monitoring.register_callback(_TOOL, sys.monitoring.events.LINE, self._line)
-        sys.monitoring.set_events(_TOOL, sys.monitoring.events.LINE)
+        sys.monitoring.register_callback(_TOOL, events.LINE, self._line)
+        for code in codes:
+            sys.monitoring.set_local_events(_TOOL, code, events.LINE)
 
     def _line(self, code: CodeType, line: int) -> object:
-        if code.co_filename.startswith(self._packages) and code.co_name != "<module>":
-            path = code.co_filename.removeprefix(f"{self._root}/")
-            self._lines[path] = self._lines.get(path, 0) | 1 << line
+        path = code.co_filename.removeprefix(f"{self._root}/")
+        self._lines[path] = self._lines.get(path, 0) | 1 << line
         return sys.monitoring.DISABLE
 
     @pytest.hookimpl(wrapper=True)

@@ -59,7 +59,7 @@ class Stage:
 
     def close(self) -> None:
         """Ends pytest, and what it plays."""
-        os.kill(self._company, signal.SIGINT)
+        os.kill(self._company, signal.SIGTERM)
         os.waitpid(self._company, 0)
 
     def _answer(self) -> Any:
