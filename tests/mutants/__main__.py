@@ -18,7 +18,7 @@ from tests.mutants.reach import Reached
 from tests.mutants.stage import Stage, stage
 
 _TREE = Path(__file__).resolve().parents[2]
-_ELSEWHERE = ("browser", "crashes", "faults", "fuzz", "storm", "mutants", "data")
+_ELSEWHERE = ("bench", "browser", "crashes", "faults", "fuzz", "storm", "mutants", "data")
 """Folders of tests that run the bot as a process, or for long: what they come by is not seen."""
 _PROCESSES = (
     *("child", "ipv6", "legal", "live", "migrate", "migrate_live", "pgbouncer", "rolling", "room"),
