@@ -130,15 +130,32 @@ async def test_queued_orders_are_claimed_when_it_is_their_turn_and_not_too_late(
     assert (claim.attempt, claim.sources) in ((1, ["one", "two"]), (2, ["one", "two"]))
 
 
-async def test_who_waits_longest_is_claimed_first(orders: Rows) -> None:
-    """By whichever of the two turns an order has."""
+@pytest.mark.parametrize("of_each", [1, 9])
+async def test_who_waits_longest_is_claimed_first(orders: Rows, of_each: int) -> None:
+    """By whichever of the two turns an order has, among a person's own as among all."""
     hidden = {"claimable_at": Sql("'infinity'"), "model": "mine"}
     await orders.add("third", model="mine", claimable_at=ago("1 second"))
     await orders.add("first", due_at=ago("3 seconds"), **hidden)
     await orders.add("second", model="mine", claimable_at=ago("2 seconds"))
     await orders.add("fourth", due_at=NOW, **hidden)
-    claimed = [(await generations.claim_queued(orders.conn, 1, 30, ["mine"]))[0].id for _ in range(4)]
+    claimed = [(await generations.claim_queued(orders.conn, 1, 30, ["mine"], (), of_each))[0].id for _ in range(4)]
     assert claimed == [orders.ids[name] for name in ("first", "second", "third", "fourth")]
+
+
+async def test_one_persons_orders_are_claimed_up_to_their_share(orders: Rows) -> None:
+    """With those of theirs that are under way; another's take nothing of it."""
+    mine = {"model": "mine", "claimable_at": ago("1 second")}
+    for number in range(3):
+        await orders.add(f"first {number}", **mine)
+        await orders.add(f"second {number}", user_id=2, **mine)
+
+    async def claimed(*busy: int) -> list[str]:
+        names = await orders.changes(lambda: generations.claim_queued(orders.conn, 9, 30, ["mine"], busy, 2))
+        return sorted(name.split()[0] for name in names)
+
+    assert await claimed() == ["first"] * 2 + ["second"] * 2
+    assert await claimed(1) == ["first"] + ["second"] * 2
+    assert await claimed(1, 1, 2) == ["second"]
 
 
 async def test_a_number_fills_an_empty_place_and_moves_what_is_being_submitted(orders: Rows) -> None:
@@ -207,6 +224,21 @@ async def test_a_ready_picture_is_delivered_and_its_link_renewed_once(orders: Ro
     assert delivered == {"ready", "renewed"}
 
 
+async def test_what_was_ordered_before_a_wish_to_be_forgotten_is_delivered_and_forgotten(orders: Rows) -> None:
+    """Nothing of what came after the wish, nor of somebody else's, nor where nobody wished for anything."""
+    kept = "prompt, sources, source_file_id, result_url, result_file_id"
+    whole: dict[str, Any] = {"status": "ready", "result_url": "u", "ready_at": NOW, "source_file_id": "one"}
+    wishes = {"before the wish": (2, "2 hours"), "after the wish": (2, "1 minute"), "another's": (1, "2 hours")}
+    for name, (person, age) in wishes.items():
+        await orders.add(name, user_id=person, created_at=ago(age), **whole)
+    await orders.conn.execute("UPDATE users SET forget_before = now() - interval '1 hour' WHERE id = 2")
+    for name in wishes:
+        await generations.delivered(orders.conn, orders.ids[name], "file")
+    assert await orders.of("before the wish", kept) == (None,) * 5
+    assert await orders.of("after the wish", kept) == ("кот", ["one", "two"], "one", "u", "file")
+    assert await orders.of("another's", kept) == ("кот", ["one", "two"], "one", "u", "file")
+
+
 async def test_sources_are_there_while_the_order_is_open(orders: Rows) -> None:
     """Each by its number; the version before knew one."""
     await orders.add("of the version before", sources=None, source_file_id="old")
@@ -241,7 +273,9 @@ async def test_an_unproven_word_brings_the_question_forward_and_never_puts_it_of
     assert await orders.of("asked lately", "poll_at - now()") == 6
     assert await orders.of("asked long ago", "poll_at - now()") == 0
     assert await orders.of("asked lately, soon again", "poll_at - now()") == 2
-    assert not await orders.changes(lambda: generations.hint(orders.conn, 6))
+    await orders.add("over", status="delivered", finished_at=NOW, request_id=60, poll_at=ahead("1 minute"))
+    for number in (6, 60):
+        assert not await orders.changes(partial(generations.hint, orders.conn, number))
 
 
 async def test_questions_come_ever_later_up_to_two_minutes_and_the_deadline_is_one(orders: Rows) -> None:
@@ -441,6 +475,8 @@ async def test_what_people_wrote_goes_where_it_is_over_for_long_or_to_be_forgott
     await orders.add(
         "another's, wiped", user_id=2, finished_at=NOW, created_at=ago("1 hour"), status="delivered", **wiped
     )
+    link = over | wiped
+    await orders.add("another's, link", user_id=2, finished_at=NOW, created_at=ago("1 hour"), **link)
     await orders.add("another's, open", user_id=2, created_at=ago("1 hour"))
     await orders.add(
         "another's, ready", user_id=2, status="ready", result_url="u", ready_at=NOW, created_at=ago("1 hour")
@@ -458,7 +494,7 @@ async def test_what_people_wrote_goes_where_it_is_over_for_long_or_to_be_forgott
     old = {"over for long", "ready for long", "wiped but for its link"}
     assert await orders.changes(lambda: generations.wipe(orders.conn, 7, 99)) == old
     await users.forget(orders.conn, 2)
-    forgotten = {"another's, over", "another's, ready"}
+    forgotten = {"another's, over", "another's, link", "another's, ready"}
     assert await orders.changes(lambda: generations.wipe(orders.conn, 7, 99)) == old | forgotten
     assert len(await orders.changes(lambda: generations.wipe(orders.conn, 7, 1))) == 2
     await generations.wipe(orders.conn, 7, 99)

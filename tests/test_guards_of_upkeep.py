@@ -138,6 +138,7 @@ async def test_only_what_a_living_worker_would_have_done_is_stuck(books: Books) 
     await books.payments.add("due", **due)
     await books.payments.add("of another shop", shop_id="2", **due)
     await books.payments.add("of no test", test=False, **due)
+    await books.payments.add("in Stars", gateway="stars", currency="XTR", **due)
     await books.payments.add("just due", **due | {"poll_at": ago("4 minutes")})
     refunds = Rows(conn, "refunds", {"poll_at": ago("7 minutes")})
     refunded = books.payments.ids["paid 1"]

@@ -47,7 +47,8 @@ def graft(root: Path, mutant: Mutant, functions: Living) -> None:
         _function(root / mutant.path, text, functions[mutant.path])
     else:
         named = mutant.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-        _values(sys.modules[named], text)
+        if not _values(sys.modules[named], text):
+            raise NotGraftedError
 
 
 def _function(path: Path, text: bytes, functions: list[FunctionType]) -> None:
@@ -85,16 +86,14 @@ def _statement(name: str, path: str, text: str, root: Path) -> None:
     queries._FOLDER = kept  # type: ignore[attr-defined]  # as above
     queries.statements.cache_clear()
     queries.statements(stem)[verb] = changed
-    modules = [module for named, module in sys.modules.items() if named.startswith("app.repo.")]
-    users = [module for module in modules if name in Path(str(module.__file__)).read_text(encoding="utf-8")]
-    if not users:
+    repo = [module for named, module in sys.modules.items() if named.startswith("app.repo.")]
+    grafted = [_values(module, Path(str(module.__file__)).read_bytes()) for module in repo if module is not queries]
+    if not any(grafted):
         raise NotGraftedError
-    for module in users:
-        _values(module, Path(str(module.__file__)).read_bytes())
 
 
-def _values(module: ModuleType, text: bytes) -> None:
-    """Runs the text aside, and gives the module and its classes the plain values that come out otherwise."""
+def _values(module: ModuleType, text: bytes) -> bool:
+    """Runs the text aside, and gives the module and its classes the plain values that come out otherwise; if any do."""
     aside: dict[str, object] = {"__name__": module.__name__, "__file__": module.__file__}
     exec(compile(text, str(module.__file__), "exec"), aside)
     grafted = _taken_over(module, vars(module), aside)
@@ -102,8 +101,7 @@ def _values(module: ModuleType, text: bytes) -> None:
         mine = vars(module).get(name)
         if isinstance(thing, type) and isinstance(mine, type) and thing.__module__ == module.__name__:
             grafted |= _taken_over(mine, vars(mine), vars(thing))
-    if not grafted:
-        raise NotGraftedError
+    return grafted
 
 
 def _taken_over(by: object, here: Mapping[str, object], there: Mapping[str, object]) -> bool:
