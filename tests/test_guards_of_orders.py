@@ -1,6 +1,6 @@
 """Each statement about orders changes those that its guard lets through and no other: tried on every state at once."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -375,10 +375,25 @@ async def test_an_order_is_told_of_when_it_is_due_by_one_at_a_time_and_not_while
     assert await orders.changes(lambda: waits.claim(orders.conn, 99, 20)) == due
 
 
+async def test_whoever_tells_of_an_order_hears_the_balance_that_it_left(orders: Rows) -> None:
+    """Not that of its refund, nor that of another order."""
+    for reason, name, balance in (("order", "queued", 8), ("order", "failed", 6), ("order_refund", "failed", 9)):
+        await orders.conn.execute(
+            "INSERT INTO ledger (user_id, delta, balance, reason, ref) VALUES (1, 2, $1, $2, $3)",
+            balance,
+            reason,
+            str(orders.ids[name]),
+        )
+    claimed = await told(orders)
+    assert (claimed["queued"].balance, claimed["failed"].balance, claimed["fresh"].balance) == (8, 6, None)
+
+
 async def test_an_edit_is_begun_by_its_lease_in_the_state_that_it_is_about(orders: Rows) -> None:
     """So is what is put off; a lease that is over may put off, and may not begin."""
     claimed = await told(orders)
     conn = orders.conn
+    await orders.add("queued too", told=1, tell_until=ahead("20 seconds"))
+    assert await orders.changes(lambda: waits.begin(conn, claimed["queued"], 4, 30.0)) == {"queued"}
     assert await waits.begin(conn, claimed["queued"], 4, 30.0) == 2
     assert await orders.of("queued", "told, told_place, tell_at - now()") == (2, 4, 30)
     assert await waits.begin(conn, claimed["queued"], 4, 30.0) is None
@@ -403,6 +418,7 @@ async def test_whoever_ends_an_edit_hears_how_the_order_stands_and_nobody_else_e
 
 async def test_what_rests_is_looked_at_later_or_never(orders: Rows) -> None:
     await told(orders)
+    assert await orders.changes(lambda: waits.rest(orders.conn, orders.ids["queued"], 60)) == {"queued"}
     await waits.rest(orders.conn, orders.ids["queued"], 60)
     assert await orders.of("queued", "tell_at - now()") == 60
     await waits.rest(orders.conn, orders.ids["queued"], 30)
@@ -413,13 +429,8 @@ async def test_what_rests_is_looked_at_later_or_never(orders: Rows) -> None:
 
 async def test_only_what_has_failed_under_a_message_is_to_say_so(orders: Rows) -> None:
     await orders.add("failed under a card", status="failed", failure="deadline", finished_at=NOW, card_message_id=7)
-    failed = await orders.changes(lambda: _all(orders, waits.failed))
-    assert failed == {"failed under a card"}
-
-
-async def _all(orders: Rows, statement: Callable[..., Awaitable[object]]) -> None:
-    for order in orders.ids.values():
-        await statement(orders.conn, order)
+    await orders.add("open under a card", card_message_id=7)
+    assert await orders.let_through(lambda row: waits.failed(orders.conn, row)) == {"failed under a card"}
 
 
 async def test_delivery_leaves_the_last_word_to_an_edit_under_way_that_is_not_the_first(orders: Rows) -> None:

@@ -324,7 +324,10 @@ async def test_days_go_on_from_the_end_of_the_persons_own_and_unrevoked(bought: 
     assert await subscriptions.active(bought.conn, 1) is None
     until = await subscriptions.extend(bought.conn, bought.ids["succeeded"], 1, "p", 30)
     assert until == now + timedelta(days=30)
-    assert await subscriptions.extend(bought.conn, bought.ids["new"], 1, "q", 30) == now + timedelta(days=60)
+    in_stars = await bought.add(
+        "in Stars", status="succeeded", provider_id="s", paid_at=NOW, gateway="stars", currency="XTR"
+    )
+    assert await subscriptions.extend(bought.conn, in_stars, 1, "q", 30) == now + timedelta(days=60)
     active = await subscriptions.active(bought.conn, 1)
     assert active is not None
-    assert (active.plan, active.ends_at) == ("q", now + timedelta(days=60))
+    assert (active.plan, active.currency, active.ends_at) == ("q", "XTR", now + timedelta(days=60))

@@ -37,11 +37,13 @@ async def test_credits_are_taken_and_added_in_one_persons_books_alone(books: Boo
 
 async def test_a_wish_to_be_forgotten_ends_a_day_later_where_nothing_is_left(books: Books) -> None:
     """Each thing that is left keeps it; what came after the wish, and what another has, does not."""
-    conn = books.conn
+    conn, younger = books.conn, 3
+    await users.visit(conn, younger)
     await conn.execute("DELETE FROM generations")
     wish = "UPDATE users SET forget_before = now() - $2::interval WHERE id = $1"
     await conn.execute(wish, PERSON, timedelta(days=2))
-    await conn.execute(wish, OTHER, timedelta(hours=12))
+    await conn.execute(wish, OTHER, timedelta(days=2))
+    await conn.execute(wish, younger, timedelta(hours=12))
     wiped = {"prompt": None, "sources": None, "status": "delivered", "finished_at": NOW, "created_at": ago("3 days")}
     await books.orders.add("wiped", user_id=PERSON, order_key="a", **wiped)
     await books.orders.add("since", user_id=PERSON, order_key="b", created_at=ago("1 day"))
@@ -66,6 +68,10 @@ async def test_a_wish_to_be_forgotten_ends_a_day_later_where_nothing_is_left(boo
         order = await books.orders.add("left", user_id=PERSON, order_key="d", **wiped | left)
         assert await settled() == []
         await conn.execute("DELETE FROM generations WHERE id = $1", order)
+    addressed = """{"receipt": {"customer": {"email": "a@example.com"}}}"""
+    for owner, when, kept in ((OTHER, "3 days", False), (PERSON, "1 day", False), (PERSON, "3 days", True)):
+        await books.payments.add("addressed", user_id=owner, status="canceled", request=addressed, created_at=ago(when))
+        assert await settled() == ([] if kept else [PERSON])
 
 
 async def test_gauges_count_what_waits_and_nothing_that_is_over(books: Books) -> None:

@@ -115,22 +115,21 @@ async def test_one_refund_after_another_takes_each_payments_own_days(shelf: Shel
 
 
 async def test_a_refund_moves_no_day_that_is_not_its_own_persons_and_valid(shelf: Shelf) -> None:
-    """Whatever begins just where the days end that are taken: another's, or what hung on days taken before."""
+    """Whatever begins just where the days end that are taken: another's, or what was taken before and hung on that."""
     await shelf.holds("running", -10, 20)
     await shelf.holds("chained", 20, 50)
-    await shelf.holds("revoked", 50, 80)
-    await shelf.holds("behind the revoked", 80, 110)
-    await shelf.db.execute("UPDATE subscriptions SET revoked_at = now() WHERE payment_id = $1", shelf.bought["revoked"])
+    await shelf.holds("taken before", 20, 50)
+    await shelf.holds("taken before, too", 50, 80)
+    await shelf.holds("behind it", 80, 110)
     await shelf.holds("another's", 20, 50, OTHER)
     await shelf.holds("another's next", 50, 80, OTHER)
+    taken = [shelf.bought["taken before"], shelf.bought["taken before, too"]]
+    await shelf.db.execute("UPDATE subscriptions SET revoked_at = now() WHERE payment_id = ANY ($1)", taken)
     await shelf.refunded("running")
-    untouched = {"behind the revoked": (80, 110), "another's": (20, 50), "another's next": (50, 80)}
+    untouched = {"behind it": (80, 110), "another's": (20, 50), "another's next": (50, 80)}
     assert await shelf.days() == {"chained": (0, 30)} | untouched
-    await shelf.db.execute("UPDATE subscriptions SET revoked_at = now() WHERE payment_id = $1", shelf.bought["chained"])
-    await shelf.holds("first", -40, 0)
-    await shelf.refunded("first")
-    revoked = "SELECT starts_at = now() FROM subscriptions WHERE payment_id = $1"
-    assert await shelf.db.fetchval(revoked, shelf.bought["chained"])
+    begins = "SELECT array_agg(starts_at - now() ORDER BY starts_at) FROM subscriptions WHERE payment_id = ANY ($1)"
+    assert await shelf.db.fetchval(begins, taken) == [timedelta(days=20), timedelta(days=50)]
 
 
 async def test_a_refund_that_is_told_of_again_moves_nothing(shelf: Shelf) -> None:
