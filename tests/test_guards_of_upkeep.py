@@ -151,7 +151,8 @@ async def test_only_what_a_living_worker_would_have_done_is_stuck(books: Books) 
     await refunds.add("due", id="1", payment_id=refunded)
     await refunds.add("just due", id="2", payment_id=refunded, poll_at=ago("4 minutes"))
     await refunds.add("shown", id="3", payment_id=refunded, status="shown", amount=1, poll_at=None)
-    for number, till in enumerate(({"gateway": "stars", "currency": "XTR"}, {"shop_id": "2"}, {"test": False}), 4):
+    tills: list[dict[str, object]] = [{"gateway": "stars", "currency": "XTR"}, {"shop_id": "2"}, {"test": False}]
+    for number, till in enumerate(tills, 4):
         paid = {"user_id": 1, "status": "succeeded", "provider_id": str(number), "paid_at": NOW}
         of_another = await books.payments.add("of another till", **paid | till)
         await refunds.add("of another till", id=str(number), payment_id=of_another)
