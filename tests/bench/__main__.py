@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.bench.load import Measure
 from tests.bench.report import DOCUMENT, SCENARIOS, documented, figures, ratio, ratios, regressions
-from tests.bench.stage import CONTENDERS, Server, Sizes, measure, stage
+from tests.bench.stage import CONTENDERS, Server, Sizes, imported, measure, stage
 
 _WARM_UP_S = 0.3
 
@@ -28,12 +28,14 @@ def main() -> int:
     before = documented(DOCUMENT.read_text(encoding="utf-8")) if arguments.check else {}
     print(f"bench: {datetime.now(UTC):%Y-%m-%d}, {_machine()}", flush=True)
     sizes = Sizes(arguments.seconds, connections=32, people=2000)
+    alone = imported()
     with stage() as servers:
         idle = {server.name: server.memory for server in servers}
+        ready = {server.name: server.ready_s for server in servers}
         measured = bench(servers, arguments.scenario or list(SCENARIOS), sizes, arguments.rounds)
         after = {server.name: server.memory for server in servers}
     found = {scenario: ratio(rounds) for scenario, rounds in measured.items()}
-    print(f"\n{figures(measured)}\n\n{ratios(found)}\n\n{_memory(idle, after)}")
+    print(f"\n{figures(measured)}\n\n{ratios(found)}\n\n{_memory(alone, ready, idle, after)}")
     worse = regressions(found, before) if arguments.check else []
     for line in worse:
         print(line, file=sys.stderr)
@@ -64,9 +66,18 @@ def _machine() -> str:
     return f"{model}, {os.cpu_count()} cores{busy}, Python {platform.python_version()}"
 
 
-def _memory(idle: Mapping[str, int], after: Mapping[str, int]) -> str:
-    lines = ["| memory of the process tree | idle | after the load |", "| --- | ---: | ---: |"]
-    lines += [f"| {name} | {idle[name] / 2**20:.0f} MB | {after[name] / 2**20:.0f} MB |" for name in idle]
+def _memory(
+    alone: tuple[float, int], ready: Mapping[str, float], idle: Mapping[str, int], after: Mapping[str, int]
+) -> str:
+    lines = [
+        "| memory of the process tree | ready after | idle | after the load |",
+        "| --- | ---: | ---: | ---: |",
+        f"| a process that imports aiogram | {alone[0]:.1f} s | {alone[1] / 2**20:.0f} MB | |",
+    ]
+    lines += [
+        f"| {name} | {ready[name]:.1f} s | {idle[name] / 2**20:.0f} MB | {after[name] / 2**20:.0f} MB |"
+        for name in idle
+    ]
     return "\n".join(lines)
 
 

@@ -35,13 +35,15 @@ _LOAD_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A contender that serves; `pid` is the process itself, `stubs` the port of the services around it."""
+    """A contender that serves, `ready_s` seconds after its start; `pid` is the process itself, `stubs` the port of the
+    services around it."""
 
     name: str
     port: int
     pid: int
     database_url: str
     stubs: int
+    ready_s: float
 
     @property
     def memory(self) -> int:
@@ -92,6 +94,18 @@ def measure(server: Server, scenario: str, sizes: Sizes) -> Measure:
     return measured
 
 
+def imported() -> tuple[float, int]:
+    """Seconds that a process takes which imports aiogram and nothing else, and the bytes that it holds then."""
+    started_at = time.monotonic()
+    command = [sys.executable, "-c", "import aiogram; print(flush=True); input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_process()) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        took_s, held = time.monotonic() - started_at, processes.resident(process.pid)
+        process.communicate(b"\n")
+    return took_s, held
+
+
 @contextmanager
 def stage() -> Iterator[Sequence[Server]]:
     """The contenders, ready; all is gone at the end."""
@@ -115,12 +129,14 @@ def stage() -> Iterator[Sequence[Server]]:
             database_url, port = postgres.create_database(name, "template_bench"), free_port()
             token = HELD_TOKEN if name == "bot" else TOKEN
             env = _process() | _settings(database_url, redis.url, port, stubs, token)
+            started_at = time.monotonic()
             with _on(cores[:1] if len(cores) > 1 else []):
                 # The bot takes its port from the settings
                 child = Child.start([sys.executable, *arguments, port], cwd=_ROOT, log=log, env=env)
             running.callback(child.stop)
             _wait_until_ready(child, port, home / "log")
-            servers.append(Server(name, port, _below(child.pid), database_url, stubs))
+            ready_s = time.monotonic() - started_at
+            servers.append(Server(name, port, _below(child.pid), database_url, stubs, ready_s))
         yield servers
 
 

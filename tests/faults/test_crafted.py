@@ -161,6 +161,25 @@ async def test_sixteen_orders_under_way_stay_under_half_a_gigabyte(play: Stage, 
     assert max(held) < MEMORY_LIMIT
 
 
+async def test_sixty_four_usual_orders_under_way_take_little_memory(play: Stage, bot: Bot, person: Somebody) -> None:
+    """Photographs of a phone; the results wait for one another, and are all fetched, fitted and sent at once."""
+    ordering = [person() for _ in range(64)]
+    arrived = asyncio.Event()
+    play.gen_api.fault("result", times=64, before=arrived.wait, handled=True)
+    done = sum(made.status == "success" for made in play.gen_api.orders.values())
+    idle = processes.resident(bot.pid)
+    async with watched(bot) as held:
+        await asyncio.gather(*(play.order(who) for who in ordering))
+        await play.gen_api.wait_for(
+            lambda: sum(made.status == "success" for made in play.gen_api.orders.values()) >= done + 64, 60
+        )
+        arrived.set()
+        for who in ordering:
+            await play.says(who, lambda message: message.photo or message.document, 90)
+    print(f"the tree held {idle / 2**20:.0f} MiB, and {max(held) / 2**20:.0f} MiB at most")
+    assert max(held) - idle < 120 * 2**20
+
+
 def noise(kind: str, size: tuple[int, int], **options: int) -> bytes:
     """A picture that compresses badly."""
     out = BytesIO()
