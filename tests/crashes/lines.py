@@ -8,10 +8,12 @@ import asyncio
 import socket
 import struct
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
+
+from tests.crashes.changes import Statements, in_redis, over_http
 
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER: closing sends a reset, as the system does for a process that was killed."""
@@ -21,27 +23,33 @@ _SILENCE_S = 0.1
 
 @dataclass
 class Mortality:
-    """Counts boundaries while `counting`, and ends the life at number `die_at` (0: at none)."""
+    """Counts boundaries while `counting`, and ends the life at number `die_at` (0: at none), whose place is noted.
 
+    `changes_only`: no others are counted than those where what is passed on can change something.
+    """
+
+    changes_only: bool = False
     die_at: int = 0
     counting: bool = False
     alive: bool = False
-    crossed: list[str] = field(default_factory=list)
+    crossed: int = 0
+    places: list[str] = field(default_factory=list)
     last_at: float = 0
     died: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def begin(self, die_at: int = 0) -> None:
-        """A new life; nothing is counted yet."""
-        self.die_at, self.counting, self.alive = die_at, False, True
-        self.crossed.clear()
+    def begin(self, die_at: int = 0, *, counting: bool) -> None:
+        """A new life."""
+        self.die_at, self.counting, self.alive = die_at, counting, True
+        self.crossed = 0
         self.died.clear()
 
-    def cross(self, what: str) -> bool:
+    def cross(self, way: str, data: bytes, change: bool) -> bool:
         """Whether the message gets through."""
         self.last_at = time.monotonic()
-        if self.alive and self.counting:
-            self.crossed.append(what)
-            if len(self.crossed) == self.die_at:
+        if self.alive and self.counting and (change or not self.changes_only):
+            self.crossed += 1
+            if self.crossed == self.die_at:
+                self.places.append(f"{way}: {_gist(data)}")
                 self.end()
         return self.alive
 
@@ -115,9 +123,11 @@ class Line:
         ends = {writer, back_writer}
         self._open |= ends
         asked, answered = ("asked of the bot", "answered by it") if self.inward else ("asked", "answered")
+        # What the bot hears changes nothing but the bot
+        asks, answers = (_nothing, _anything) if self.inward else (self._changes(), _nothing)
         pumps = [
-            asyncio.create_task(self._pump(reader, back_writer, asked)),
-            asyncio.create_task(self._pump(back_reader, writer, answered)),
+            asyncio.create_task(self._pump(reader, back_writer, asked, asks)),
+            asyncio.create_task(self._pump(back_reader, writer, answered, answers)),
         ]
         for pump in pumps:
             self._tasks.add(pump)
@@ -127,15 +137,33 @@ class Line:
         for one in ends:
             one.close()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: str) -> None:
+    def _changes(self) -> Callable[[bytes], bool]:
+        """What tells of each message on a new connection whether it can change something."""
+        return {"database": Statements().change, "redis": in_redis}.get(self.name, over_http)
+
+    async def _pump(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        way: str,
+        changes: Callable[[bytes], bool],
+    ) -> None:
         while data := await reader.read(1 << 20):
-            if not self.mortality.cross(f"{self.name} {way}: {_gist(data)}"):
+            if not self.mortality.cross(f"{self.name} {way}", data, changes(data)):
                 return
             # A service answers to its own address alone
             writer.write(data.replace(self._asked_for, self._true_name, 1))
             await writer.drain()
         if writer.can_write_eof():
             writer.write_eof()
+
+
+def _nothing(_data: bytes) -> bool:
+    return False
+
+
+def _anything(_data: bytes) -> bool:
+    return True
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

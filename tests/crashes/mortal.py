@@ -1,54 +1,108 @@
-"""The whole bot in a thread with a loop of its own, so that it can stop between two instructions as by SIGKILL."""
+"""The whole bot in a process that ends by SIGKILL: forked from one that has it loaded, so that a life costs little.
+
+`python -m tests.crashes.mortal SOCKET` is that one. For a line with an environment in JSON it forks the bot; for the
+next line, or the end of them, it kills it. Each time it says when that is done. The number is that of the socket which
+all lives listen on.
+"""
 
 import asyncio
+import gc
+import json
+import logging
+import os
+import signal
 import socket
-import threading
+import sys
+from pathlib import Path
 
+import structlog
 from aiohttp import web
 
 from app.main import create_app
 from app.settings import Settings
+from tests.faults.harness import environment
+
+_ROOT = Path(__file__).parents[2]
+_DONE = "done"
 
 
-class Mortal:
-    """One life of the bot."""
+class Lives:
+    """The lives of the bot, one after another, each of which takes what comes to `listening`."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._loop = asyncio.new_event_loop()
-        # What the dead leave half done is reported by nobody
-        self._loop.set_exception_handler(lambda _loop, _context: None)
-        self._socket = socket.create_server(("127.0.0.1", settings.port))
-        self._started = threading.Event()
-        self._thread = threading.Thread(target=self._live, name="bot", daemon=True)
+    def __init__(self, listening: socket.socket) -> None:
+        self._listening = listening
+        self._forking: asyncio.subprocess.Process | None = None
+        self._alive = False
 
-    async def start(self) -> None:
-        """Serves from here on."""
-        self._thread.start()
-        await asyncio.to_thread(self._started.wait)
+    async def begin(self, settings: Settings) -> None:
+        """The process is there; that it serves is seen from outside."""
+        if self._forking is None:
+            self._forking = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                __name__,
+                str(self._listening.fileno()),
+                cwd=_ROOT,
+                pass_fds=[self._listening.fileno()],
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+            )
+        await self._say(json.dumps(environment(settings)))
+        self._alive = True
 
-    async def kill(self) -> None:
-        """The loop ends where it stands: nothing is closed in order. Its lines have to be dead already."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        await asyncio.to_thread(self._thread.join)
+    async def end(self) -> None:
+        """SIGKILL for the present one, and the end of its process: nothing is closed in order."""
+        if self._alive:
+            await self._say("")
+            self._alive = False
 
-    def _live(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._serve())
-        self._started.set()
-        self._loop.run_forever()
-        # Only so that this process keeps no tasks and sockets of a life that is over
-        left = asyncio.all_tasks(self._loop)
-        for task in left:
-            task.cancel()
-        if left:
-            self._loop.run_until_complete(asyncio.wait(left, timeout=0.2))
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.close()
-        self._socket.close()
+    async def close(self) -> None:
+        """The end of them all."""
+        if self._forking is not None:
+            await self._forking.communicate()
 
-    async def _serve(self) -> None:
-        app = create_app(self._settings)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01, auto_decompress=False)
-        await runner.setup()
-        await web.SockSite(runner, self._socket).start()
+    async def _say(self, line: str) -> None:
+        assert self._forking is not None
+        assert self._forking.stdin is not None
+        assert self._forking.stdout is not None
+        self._forking.stdin.write(f"{line}\n".encode())
+        answer = await self._forking.stdout.readline()
+        assert answer.decode().strip() == _DONE, "what forks the bot has ended"
+
+
+def main() -> None:
+    """Reads on until there is nobody who could say anything."""
+    # What is here before a fork is not looked through in each life, which would copy all of it
+    gc.freeze()
+    listening = socket.socket(fileno=int(sys.argv[1]))
+    while line := sys.stdin.readline():
+        life = os.fork()
+        if not life:
+            _live(json.loads(line), listening)
+        print(_DONE, flush=True)
+        sys.stdin.readline()
+        os.kill(life, signal.SIGKILL)
+        os.waitpid(life, 0)
+        print(_DONE, flush=True)
+
+
+def _live(variables: dict[str, str], listening: socket.socket) -> None:
+    # Its answers are read on the other one
+    os.dup2(2, 1)
+    # What a dying bot has to say fills screens, and is of no use
+    logging.disable(logging.CRITICAL)
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    os.environ.clear()
+    os.environ.update(variables)
+    asyncio.run(_serve(Settings(_env_file=None), listening))  # type: ignore[call-arg]  # pydantic's own argument
+
+
+async def _serve(settings: Settings, listening: socket.socket) -> None:
+    runner = web.AppRunner(create_app(settings), access_log=None, shutdown_timeout=0.01, auto_decompress=False)
+    await runner.setup()
+    await web.SockSite(runner, listening).start()
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -2,7 +2,8 @@
 
 A way is a generator: up to its `yield` the bot lives for certain; behind it every message is a boundary. What it
 does behind the `yield` waits for nothing that a dead bot cannot do: Telegram, gen-api and YooKassa go on without it.
-`ends` says whether all is over that the way began, and `holds` asserts what must be true of it then.
+`ends` says whether all is over that the way began, for which a way tells in `came` what it still waits for from
+outside; `holds` asserts what must be true of it then.
 """
 
 import asyncio
@@ -22,9 +23,9 @@ from tests.faults.harness import Stage
 from tests.world import photograph
 
 _OPEN = """
-SELECT EXISTS (SELECT FROM generations WHERE user_id = $1 AND status NOT IN ('delivered', 'failed'))
-    OR EXISTS (SELECT FROM outbox WHERE chat_id = $1 AND status = 'pending')
-    OR EXISTS (SELECT FROM payments WHERE user_id = $1 AND status = 'new' AND gateway = 'yookassa')
+SELECT 'order ' || status FROM generations WHERE user_id = $1 AND status NOT IN ('delivered', 'failed')
+UNION ALL SELECT 'message ' || kind FROM outbox WHERE chat_id = $1 AND status = 'pending'
+UNION ALL SELECT 'payment ' || status FROM payments WHERE user_id = $1 AND status = 'new' AND gateway = 'yookassa'
 """
 
 
@@ -40,14 +41,29 @@ class Way:
         """The person does that; Telegram brings it to the bot until it is taken, whoever lives."""
         self._deliveries += [asyncio.ensure_future(action) for action in actions]
 
+    async def taken(self) -> None:
+        """Waits until the bot has taken all that; Telegram goes on bringing it where nobody waits any more."""
+        await asyncio.wait(self._deliveries)
+
     def walk(self) -> AsyncIterator[None]:
         """The way itself."""
         raise NotImplementedError
 
     async def ends(self) -> bool:
-        """Whether nothing of the way is under way."""
+        """Whether nothing of the way is under way.
+
+        The books are looked at last: whatever came before that look stands in them, with all that is owed for it.
+        """
         taken = all(delivery.done() for delivery in self._deliveries)
-        return taken and not await self.stage.pool.fetchval(_OPEN, self.person.id)
+        return taken and await self.came() and not await self.open()
+
+    async def came(self) -> bool:
+        """Whether all that comes from outside has come, now that what the person did is taken."""
+        return True
+
+    async def open(self) -> list[str]:
+        """What the books say that is still to be done."""
+        return [row[0] for row in await self.stage.pool.fetch(_OPEN, self.person.id)]
 
     async def holds(self) -> None:
         """Asserts what must be true at the end."""
@@ -98,7 +114,7 @@ class Album(Way):
         yield
         self.does(self.person.send_album([photograph()] * 3, "Коты"))
         await self.stage.telegram.wait_for(self._card, 20)
-        await asyncio.gather(*self._deliveries)
+        await self.taken()
         card = self._card()
         assert card is not None
         self.does(self.person.press(card.id, "✅"))
@@ -191,6 +207,8 @@ class Purchase(Way):
         yield
         self.does(self.person.press(offer.id, "200 ₽"))
         await self.stage.telegram.wait_for(lambda: self._payments() and self._linked(), 20)
+        # To a press that Telegram is still bringing, a purchase that is paid already would be over: it makes another
+        await self.taken()
         for payment in self._payments():
             if self.stage.yookassa.payments[payment]["status"] == "pending":
                 await self.stage.yookassa.pay(payment)
@@ -203,11 +221,8 @@ class Purchase(Way):
         made = self.stage.yookassa.payments.items()
         return [key for key, payment in made if payment["metadata"]["user_id"] == str(self.person.id)]
 
-    async def ends(self) -> bool:
-        if not await super().ends():
-            return False
+    async def came(self) -> bool:
         for key in self._payments():
-            # Only now: to a press that Telegram is still bringing, one that is paid already would be over
             if self.stage.yookassa.payments[key]["status"] == "pending":
                 await self.stage.yookassa.pay(key)
                 return False
@@ -232,14 +247,14 @@ class Refund(Purchase):
         await self.stage.yookassa.refund(payment)
         await self.stage.telegram.wait_for(lambda: self.shown("Возврат"), 20)
 
-    async def ends(self) -> bool:
+    async def came(self) -> bool:
         for payment in self._payments():
             taken = "SELECT refunded = amount FROM payments WHERE provider_id = $1"
             if not await self.stage.pool.fetchval(taken, payment):
                 # YooKassa redelivers for a day what was not answered 200
                 await self.stage.yookassa.repeat(payment)
                 return False
-        return await super().ends()
+        return await super().came()
 
     async def holds(self) -> None:
         assert await self.stage.credits(self.person) == 10
@@ -269,9 +284,7 @@ class PurchaseWithStars(Way):
     def _charges(self) -> list[Charge]:
         return [charge for charge in self.stage.telegram.charges if charge.person is self.person]
 
-    async def ends(self) -> bool:
-        if not await super().ends():
-            return False
+    async def came(self) -> bool:
         if self._invoices() and not self._charges():
             # Whoever was not answered in time tries again
             await self.person.pay(self._invoices()[-1], wait=False)
@@ -301,9 +314,9 @@ class RefundOfStars(PurchaseWithStars):
         self.stage.telegram.refund_stars(self._charges()[0])
         await self.stage.telegram.wait_for(lambda: self.shown("Возврат"), 20)
 
-    async def ends(self) -> bool:
+    async def came(self) -> bool:
         refunded = "SELECT count(*) FROM payments WHERE provider_id = ANY ($1::text[]) AND status = 'refunded'"
-        return await self._count(refunded) == 1 and await super().ends()
+        return await self._count(refunded) == 1 and await super().came()
 
     async def holds(self) -> None:
         assert await self.stage.credits(self.person) == 10

@@ -18,6 +18,9 @@ from local.redis import Redis
 from tests.faults.harness import stage
 from tests.storm.storm import SETTINGS, Report, Storm
 
+# A crash of the machine may cost this data; a crash of the server does not.
+_OPTIONS = {"fsync": "off", "max_connections": "300"}
+
 
 def main() -> int:
     """Prints the report; 1 where something differs."""
@@ -37,7 +40,7 @@ class Surroundings:
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self._postgres = Postgres.start(home / "pg", {"max_connections": "300"})
+        self._postgres = Postgres.start(home / "pg", _OPTIONS)
         self.redis = Redis.start()
         self.database_url = self._postgres.create_database("storm")
         migrate.apply(self.database_url)
@@ -45,8 +48,8 @@ class Surroundings:
     async def restart_postgres(self) -> None:
         """Down for a moment, with transactions in flight."""
         await asyncio.to_thread(self._postgres.stop)
-        port, options = self._postgres.port, {"max_connections": "300"}
-        self._postgres = await asyncio.to_thread(Postgres.start, self._home / "pg", options, port)
+        port = self._postgres.port
+        self._postgres = await asyncio.to_thread(Postgres.start, self._home / "pg", _OPTIONS, port)
 
     async def flush_redis(self) -> None:
         """Every conversation is forgotten."""
