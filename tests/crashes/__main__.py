@@ -1,4 +1,4 @@
-"""`./run_local.sh crashes`: every instant of every way; `--pairs`: and then every instant of the recovery from it."""
+"""`./run_local.sh crashes`: every instant of every way; `--pairs`: every change, and then every one of the recovery."""
 
 import argparse
 import asyncio
@@ -16,7 +16,7 @@ from tests.storm.__main__ import surroundings
 def main() -> int:
     """Prints a line a way; 1 where something differs."""
     parser = argparse.ArgumentParser(prog="run_local.sh crashes")
-    parser.add_argument("--pairs", action="store_true", help="die again at each boundary of the recovery")
+    parser.add_argument("--pairs", action="store_true", help="die again at each change that the recovery makes")
     parser.add_argument("--step", type=int, default=1, help="every so manieth boundary only")
     parser.add_argument("--minutes", type=float, default=600, help="begin no further way after that")
     parser.add_argument("ways", nargs="*", help=", ".join(way.__name__ for way in WAYS))
