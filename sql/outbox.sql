@@ -1,3 +1,6 @@
+-- fragment: fetched
+kind IN ('picture', 'original_file')
+
 -- name: put
 -- Owes a message, and tells the workers of all replicas once this is committed; refuses (no row) one that is owed or was
 -- sent already. `urgent` is for the version before.
@@ -14,7 +17,8 @@ SELECT id, pg_notify('work', 'messages') FROM owed;
 -- is asked for). None while Telegram has told the bot to wait, none for chats that it has told to wait or that are among
 -- $3, written to just now, none behind the priority $7, and none of a kind that is not among $4: a newer version may have
 -- put it. Passes over those that another worker is taking. Counts as many failures ($6) as a kill is worth; whoever lives
--- puts that right. The language is that of this moment.
+-- puts that right. The language is that of this moment. What is fetched before it is sent, and what is not, are looked for
+-- apart: however much waits of the one, the other is found at once.
 WITH RECURSIVE next AS (
     -- 200 rows at a time, each time past the chats found so far: however much is owed to a few, the others are reached
     SELECT NULL::bigint[] AS ids, $3::bigint[] AS chats, 0 AS found
@@ -24,9 +28,11 @@ WITH RECURSIVE next AS (
         SELECT array_agg(id) AS ids, array_agg(chat_id) AS chats
         FROM (
             SELECT DISTINCT ON (chat_id) id, chat_id
-            FROM (
+            FROM (SELECT DISTINCT {fetched} AS fetched FROM unnest($4::text[]) AS kinds (kind)) AS lane
+            CROSS JOIN LATERAL (
                 SELECT id, chat_id, priority, failures, due_at FROM outbox
                 WHERE status = 'pending' AND due_at <= now() AND due_at < 'infinity'
+                  AND ({fetched}) = lane.fetched
                   AND priority <= $7 AND kind = ANY ($4::text[]) AND (failures > 0) = ANY ($5::boolean[])
                   AND chat_id <> ALL (next.chats)
                   AND NOT EXISTS (SELECT FROM chat_pauses WHERE chat_id = outbox.chat_id AND until > now())
@@ -42,9 +48,10 @@ UPDATE outbox
 SET attempt = attempt + 1, failures = failures + $6, due_at = now() + make_interval(secs => $2)
 WHERE id IN (
     SELECT id FROM outbox
-    WHERE status = 'pending' AND due_at <= now()
+    -- IS TRUE: found by these ids, also where the statistics do not know yet how much waits
+    WHERE (status = 'pending' AND due_at <= now()) IS TRUE
       AND NOT EXISTS (SELECT FROM pauses WHERE service = 'telegram' AND until > now())
-      AND id IN (SELECT unnest(ids) FROM next)
+      AND id = ANY (ARRAY(SELECT unnest(ids) FROM next))
     ORDER BY priority, failures > 0, due_at
     LIMIT $1
     FOR UPDATE SKIP LOCKED
