@@ -29,7 +29,8 @@ _HARNESSES = ("storm", "crashes", "mutants", "bench")
 _USAGE = """Usage: ./run_local.sh [doctor [--json] | test [pytest arguments] | storm [--minutes N] [--seed N]
                        | crashes [--pairs] [--step N] [--minutes N] [way …]
                        | mutants [--only sql|python] [--minutes N] [part of a name …]
-                       | bench [--check] [--seconds N] [--rounds N] [scenario …]]"""
+                       | bench [--check] [--seconds N] [--rounds N] [scenario …]
+                       | bench --scale [--people N] | bench --contention]"""
 
 
 def main(arguments: list[str]) -> int:

@@ -15,7 +15,9 @@ FIRST = -(2**63)
 
 _DIFFERENCES = query("audit.differences")
 _EVERYBODY = "SELECT id FROM users)"
-_DIFFERENCES_OF = _DIFFERENCES.replace(_EVERYBODY, "SELECT unnest($1::bigint[]) AS id)", 1)
+DIFFERENCES_OF = _DIFFERENCES.replace(_EVERYBODY, "SELECT unnest($1::bigint[]) AS id)", 1)
+"""The statement in the books of the people $1 alone."""
+
 _CLAIM = query("audits.claim")
 _NEW_ENTRIES = query("audits.new_entries")
 _NEXT_PEOPLE = query("audits.next_people")
@@ -60,7 +62,7 @@ async def differences(conn: Connection) -> list[Difference]:
 
 async def differences_of(conn: Connection, people: Sequence[int], patience_s: float) -> list[Difference]:
     """The same in the books of some people alone, within `patience_s` seconds."""
-    return [Difference(**row) for row in await conn.fetch(_DIFFERENCES_OF, people, timeout=patience_s)]
+    return [Difference(**row) for row in await conn.fetch(DIFFERENCES_OF, people, timeout=patience_s)]
 
 
 async def claim(conn: Connection, part: Part) -> int | None:

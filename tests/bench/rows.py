@@ -19,6 +19,10 @@ INSERT INTO generations (id, user_id, order_key, status, model, size, price, pro
 SELECT md5('g' || n)::uuid, n %% %(people)s + 1, 'seed-' || n, 'processing', 'gpt-image-1', '1024x1024', 2, 'Кот',
        '{file}', 'file', '{}', n + 1, now(), now() + interval '1 hour', now() + interval '2 hours', 1
 FROM generate_series(0, %(rows)s - 1) AS n;
+INSERT INTO ledger (user_id, delta, balance, reason, ref)
+SELECT user_id, -2, 100000 - 2 * row_number() OVER (PARTITION BY user_id ORDER BY request_id), 'order', id::text
+FROM generations ORDER BY request_id;
+UPDATE users SET credits = credits - 2 * (SELECT count(*) FROM generations WHERE user_id = users.id);
 """
 _PAYMENTS = """
 INSERT INTO payments (id, user_id, plan, credits, amount, shop_id, test, status, request, attempts, provider_id,

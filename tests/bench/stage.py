@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,8 +27,11 @@ from tests.bench.stubs import HELD_TOKEN, TOKEN
 CONTENDERS = {"floor": ["-m", "tests.bench.floor"], "usual": ["-m", "tests.bench.usual"], "bot": ["bot.py"]}
 """What each is started with."""
 
+TEMPLATE = "template_bench"
+"""A migrated database that nobody connects to."""
+
 _ROOT = Path(__file__).parents[2]
-_SECRET = "a-secret-of-the-bench-that-is-long-enough"
+SECRET = "a-secret-of-the-bench-that-is-long-enough"
 _PATIENCE_S = 120
 _LOAD_S = 60
 
@@ -73,7 +76,7 @@ def measure(server: Server, scenario: str, sizes: Sizes) -> Measure:
         scenario,
         server.port,
         server.pid,
-        _SECRET,
+        SECRET,
         sizes.connections,
         sizes.seconds,
         sizes.people,
@@ -108,36 +111,84 @@ def imported() -> tuple[float, int]:
 
 @contextmanager
 def stage() -> Iterator[Sequence[Server]]:
-    """The contenders, ready; all is gone at the end."""
+    """The contenders, ready, each with a database of its own; all is gone at the end."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    with surroundings(cores=cores[1:]) as around:
+        servers = []
+        for name, arguments in CONTENDERS.items():
+            database_url = around.postgres.create_database(name, TEMPLATE)
+            token = HELD_TOKEN if name == "bot" else TOKEN
+            with _on(cores[:1] if len(cores) > 1 else []):
+                servers.append(around.start(name, arguments, database_url, token))
+        yield servers
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a server needs: PostgreSQL with a migrated database TEMPLATE, Redis, and the stubs, at a port."""
+
+    home: Path
+    postgres: Postgres
+    redis: Redis
+    stubs: int
+    running: ExitStack
+
+    def start(self, name: str, arguments: Sequence[str], database_url: str, token: str, **settings: str) -> Server:
+        """Starts a server and waits until it is ready; `settings` differ from those of every server."""
+        port, log = free_port(), self.home / f"{name}.log"
+        env = _process() | self.settings(database_url, port, token) | settings
+        started_at = time.monotonic()
+        with log.open("wb") as written:
+            # The bot takes its port from the settings
+            child = Child.start([sys.executable, *arguments, port], cwd=_ROOT, log=written, env=env)
+        self.running.callback(child.stop)
+        _wait_until_ready(child, port, log)
+        ready_s = time.monotonic() - started_at
+        return Server(name, port, _below(child.pid), database_url, self.stubs, ready_s)
+
+    def settings(self, database_url: str, port: int, token: str) -> dict[str, str]:
+        """Nothing that the workers do by the clock falls into a round, and no order is declined."""
+        return {
+            "ENV": "sandbox",
+            "BOT_TOKEN": token,
+            "PUBLIC_URL": f"http://127.0.0.1:{port}",
+            "WEBHOOK_SECRET": SECRET,
+            "TELEGRAM_SECRET": telegram_secret(SECRET),
+            "DATABASE_URL": database_url,
+            "REDIS_URL": self.redis.url,
+            "GEN_API_KEY": "key",
+            "GEN_API_URL": f"http://127.0.0.1:{self.stubs}/v1",
+            "YOOKASSA_SHOP_ID": "100500",
+            "YOOKASSA_SECRET_KEY": "test_key",
+            "YOOKASSA_API_URL": f"http://127.0.0.1:{self.stubs}/v3",
+            "TELEGRAM_API_URL": f"http://127.0.0.1:{self.stubs}",
+            "HOST": "127.0.0.1",
+            "PORT": str(port),
+            "GENERATION_POLL_AFTER_S": "3600",
+            "GENERATION_DEADLINE_S": "36000",
+            "PAYMENT_POLL_AFTER_S": "3600",
+            "MAX_WAITING_ORDERS": "1000000",
+        }
+
+
+@contextmanager
+def surroundings(options: Mapping[str, str] | None = None, cores: Sequence[int] = ()) -> Iterator[Surroundings]:
+    """What servers need, on these cores; `options` are lines of postgresql.conf. All is gone at the end."""
     home = Path(tempfile.mkdtemp(prefix="picture-bot-bench-"))
     home.chmod(0o711)  # as root PostgreSQL runs as nobody, who has to get through
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     with ExitStack() as running:
         running.callback(shutil.rmtree, home, ignore_errors=True)
-        running.enter_context(_on(cores[1:]))
-        postgres = Postgres.start(home / "pg", {"fsync": "off", "max_connections": "100"})
+        running.enter_context(_on(cores))
+        postgres = Postgres.start(home / "pg", {"fsync": "off", "max_connections": "100", **(options or {})})
         running.callback(postgres.stop)
         redis = Redis.start()
         running.callback(redis.stop)
-        migrate.apply(postgres.create_database("template_bench"))
-        log = running.enter_context((home / "log").open("wb"))
+        migrate.apply(postgres.create_database(TEMPLATE))
         stubs = free_port()
-        command = [sys.executable, "-m", "tests.bench.stubs", stubs]
-        running.callback(Child.start(command, cwd=_ROOT, log=log, env=_process()).stop, 1)
-        servers = []
-        for name, arguments in CONTENDERS.items():
-            database_url, port = postgres.create_database(name, "template_bench"), free_port()
-            token = HELD_TOKEN if name == "bot" else TOKEN
-            env = _process() | _settings(database_url, redis.url, port, stubs, token)
-            started_at = time.monotonic()
-            with _on(cores[:1] if len(cores) > 1 else []):
-                # The bot takes its port from the settings
-                child = Child.start([sys.executable, *arguments, port], cwd=_ROOT, log=log, env=env)
-            running.callback(child.stop)
-            _wait_until_ready(child, port, home / "log")
-            ready_s = time.monotonic() - started_at
-            servers.append(Server(name, port, _below(child.pid), database_url, stubs, ready_s))
-        yield servers
+        with (home / "stubs.log").open("wb") as log:
+            stub = Child.start([sys.executable, "-m", "tests.bench.stubs", stubs], cwd=_ROOT, log=log, env=_process())
+        running.callback(stub.stop, 1)
+        yield Surroundings(home, postgres, redis, stubs, running)
 
 
 @contextmanager
@@ -156,31 +207,6 @@ def _on(cores: Sequence[int]) -> Iterator[None]:
 
 def _process() -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "PYTHONPATH": str(_ROOT)}
-
-
-def _settings(database_url: str, redis_url: str, port: int, stubs: int, token: str) -> dict[str, str]:
-    """Nothing that the workers do by the clock falls into a round, and no order is declined."""
-    return {
-        "ENV": "sandbox",
-        "BOT_TOKEN": token,
-        "PUBLIC_URL": f"http://127.0.0.1:{port}",
-        "WEBHOOK_SECRET": _SECRET,
-        "TELEGRAM_SECRET": telegram_secret(_SECRET),
-        "DATABASE_URL": database_url,
-        "REDIS_URL": redis_url,
-        "GEN_API_KEY": "key",
-        "GEN_API_URL": f"http://127.0.0.1:{stubs}/v1",
-        "YOOKASSA_SHOP_ID": "100500",
-        "YOOKASSA_SECRET_KEY": "test_key",
-        "YOOKASSA_API_URL": f"http://127.0.0.1:{stubs}/v3",
-        "TELEGRAM_API_URL": f"http://127.0.0.1:{stubs}",
-        "HOST": "127.0.0.1",
-        "PORT": str(port),
-        "GENERATION_POLL_AFTER_S": "3600",
-        "GENERATION_DEADLINE_S": "36000",
-        "PAYMENT_POLL_AFTER_S": "3600",
-        "MAX_WAITING_ORDERS": "1000000",
-    }
 
 
 def _below(shell: int) -> int:
