@@ -1,6 +1,7 @@
 """More than the bot can do at once, and more than one person should."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 
 import aiohttp
@@ -9,7 +10,8 @@ import pytest
 from redis.asyncio import Redis
 
 from app.flood import Flood, MemoryFlood, RedisFlood, Verdict
-from app.notices import KINDS, OldAlert
+from app.flows.delivery import lanes, pace
+from app.notices import KINDS, OldAlert, PaymentCanceled
 from app.repo import outbox
 from app.settings import Settings
 from tests.world import World
@@ -128,6 +130,17 @@ async def test_past_the_bound_of_waiting_orders_people_get_a_sentence(bot: World
     assert await bot.credits(second) == 10
     release.set()
     await bot.shown(first)
+
+
+@pytest.mark.settings
+async def test_sentences_that_wait_are_said_at_a_pace(bot: World) -> None:
+    """Sixty for sixty people: Telegram does not take them all at once, and results are to be among what it takes."""
+    began = time.monotonic()
+    async with bot.db.transaction():
+        for number in range(60):
+            await outbox.put(bot.db, bot.person(100 + number).id, PaymentCanceled(str(number), "p200", "x"))
+    await bot.until("SELECT count(*) = 60 FROM outbox WHERE status = 'sent'")
+    assert time.monotonic() - began > 60 / lanes.TEXTS.per_s - 2 * pace.STRETCH_S
 
 
 async def test_a_chat_gets_one_message_at_a_time(database_url: str) -> None:

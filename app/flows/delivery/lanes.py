@@ -4,6 +4,7 @@ An untouched file that somebody asked for goes with the pictures: one a chat, so
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,6 +17,7 @@ from app.clients.results import Unreachable
 from app.db import connection
 from app.faults import TELEGRAM
 from app.flows.delivery.chats import Chats
+from app.flows.delivery.pace import Pace
 from app.notices import KINDS, Original, Picture, Priority
 from app.repo import outbox
 from app.repo.records import Message, Pool
@@ -49,7 +51,8 @@ class Letters(Protocol):
 class Kind:
     """A lane's name, its slots, its lease in seconds, and what it claims.
 
-    `failed`: whether what has failed before, what has not, or both; `last`: the lowest priority.
+    `failed`: whether what has failed before, what has not, or both; `last`: the lowest priority; `per_s`: so many a
+    second at most.
     """
 
     name: str
@@ -58,10 +61,14 @@ class Kind:
     kinds: Collection[str]
     failed: Collection[bool]
     last: Priority
+    per_s: float = math.inf
 
 
 _FETCHED = (Picture.kind, Original.kind)
-TEXTS = Kind("deliver", 8, 40, KINDS.keys() - set(_FETCHED), (False, True), Priority.BROADCAST)
+TEXTS = Kind("deliver", 8, 40, KINDS.keys() - set(_FETCHED), (False, True), Priority.BROADCAST, 20)
+"""Telegram takes about 30 messages a second of a bot, results among them; and what is said for an hour is to leave the
+process to them as well."""
+
 PICTURES = Kind("deliver_pictures", 8, 60, _FETCHED, (False,), Picture.priority)
 RETRIES = Kind("deliver_again", 4, 85, _FETCHED, (True,), Picture.priority)
 """What hangs for as long as it may takes nobody's first try a slot."""
@@ -72,8 +79,11 @@ LANES = (TEXTS, PICTURES, RETRIES)
 class Lane:
     """Claims messages of its kind and sends each, or puts it off, parks it, or gives it up."""
 
-    def __init__(self, pool: Pool, kind: Kind, letters: Mapping[str, Letters], chats: Chats) -> None:
+    def __init__(
+        self, pool: Pool, kind: Kind, letters: Mapping[str, Letters], chats: Chats, wake: Callable[[], None]
+    ) -> None:
         self.kind = kind
+        self._pace = Pace(kind.per_s, wake)
         self._pool = pool
         self._letters = letters
         self._chats = chats
@@ -81,9 +91,12 @@ class Lane:
     async def claim(self, limit: int) -> Sequence[Message]:
         """Leases messages that are due, one a chat; none while Telegram has told the bot to wait."""
         kind = self.kind
+        if not (limit := self._pace.of(limit)):
+            return ()
         async with connection(self._pool) as conn:
             resting = self._chats.resting(kind.name)
             messages = await outbox.claim(conn, limit, kind.lease_s, resting, kind.kinds, kind.failed, kind.last)
+        self._pace.take(len(messages))
         self._chats.take(kind.name, [message.chat_id for message in messages])
         return messages
 
@@ -135,4 +148,4 @@ def lanes(pool: Pool, letters: Mapping[str, Letters], wake: Callable[[], None]) 
     """All of them; `letters` by the kind of what is owed. `wake` makes them look for work, as a chat that rested may be
     written to again."""
     chats = Chats(wake)
-    return [Lane(pool, kind, letters, chats) for kind in LANES]
+    return [Lane(pool, kind, letters, chats, wake) for kind in LANES]
