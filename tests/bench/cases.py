@@ -24,6 +24,8 @@ _ANNOUNCED = payment(21)
 _MODELS, _CIRCUITS = list(MODELS), ["gen-api", "gen-api/gpt-image-1"]
 _REQUEST = json.dumps({"amount": {"value": "200.00", "currency": "RUB"}, "capture": True})
 _AT_ONCE = 1000
+_OPEN_MS = 5
+"""For what reads every order under way; how far these lie apart in the table is chance."""
 
 
 class Sql(str):
@@ -68,7 +70,7 @@ _SLICE = Sql(
 
 _AUDIT = (
     Case("audit.differences", of="everybody at once: tests alone", alone=True),
-    Case("audit.differences", (_SLICE,), f"a slice of {SLICE} people", 1000, text=audit.DIFFERENCES_OF),
+    Case("audit.differences", (_SLICE,), f"a slice of {SLICE} people", 2000, text=audit.DIFFERENCES_OF),
     Case("audit.differences", ([_PERSON],), "one person", 20, text=audit.DIFFERENCES_OF),
     Case("audits.claim", ("people",)),
     Case("audits.new_entries", (Sql("SELECT position FROM audit_progress WHERE part = 'entries'"), SLICE), "", 50),
@@ -82,7 +84,7 @@ _AUDIT = (
 _OPERATORS = (
     Case("gauges.read", (), "a scrape", 100),
     Case("stuck.overdue", (SHOP, True), "the doctor", 200),
-    Case("wakes.due", (list(map(int, Priority)),)),
+    Case("wakes.due", (list(map(int, Priority)),), "each replica's look", _OPEN_MS),
     Case("schema.applied"),
     Case("payments.of_other_tills", (["yookassa"], [SHOP], [True])),
 )
@@ -179,7 +181,7 @@ _ORDERS = (
     Case("history.renew_link", (_DELIVERED, "https://images.gen-api.ru/x.png")),
     Case("history.keep_file", (_DELIVERED, "file")),
     Case("waits.drawn_in", ("gpt-image-1", "low", 20)),
-    Case("waits.claim", (4, 20)),
+    Case("waits.claim", (4, 20), "", _OPEN_MS),
     Case("waits.begin", (_QUEUED, 1, "queued", 3, 5)),
     Case("waits.postpone", (_QUEUED, 1, 5, "queued")),
     Case("waits.finish", (_QUEUED, 1)),

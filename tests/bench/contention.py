@@ -31,7 +31,9 @@ REPLICAS = 2
 WAIT_MS, LEAVES_MS = 100, 200
 """No lock is waited for longer, of a hundred waits one aside; and so long after its callback a result has left."""
 
-_PER_S = 30
+PER_S = 30
+"""Results: what Telegram takes of a bot."""
+
 _PATIENCE_S = 300
 _WAITING = """
 INSERT INTO outbox (chat_id, kind, ref, payload)
@@ -133,40 +135,33 @@ class _Contention:
     async def _callbacks(self, name: str, people: int, callbacks: int) -> Contest:
         """Each on a connection of its own, all at once."""
         await self._seed("callback", people, callbacks)
-        replica = cycle(self._replicas)
-        loop = asyncio.get_running_loop()
-        made = [await loop.create_connection(Client, "127.0.0.1", next(replica).port) for _ in range(callbacks)]
-        locks, began = self._locks(), time.monotonic()
-        await asyncio.gather(*(self._call_back(client, n) for n, (_, client) in enumerate(made)))
-        for transport, _ in made:
-            transport.close()
-        return await self._ended(name, f"{callbacks} callbacks", began, locks)
+        async with self._connected(callbacks) as clients:
+            locks, began = self._locks(), time.monotonic()
+            await asyncio.gather(*(self._call_back(client, number) for number, client in enumerate(clients)))
+            return await self._ended(name, f"{callbacks} callbacks", began, locks)
 
     async def _results(self, name: str, messages: int) -> Contest:
         """So many callbacks a second, each of another person, and when each picture came to Telegram."""
-        count = _PER_S * self._sizes.seconds
+        count = PER_S * self._sizes.seconds
         await self._seed("callback", count, count)
         if messages:
             await self._execute(_WAITING, messages)
             # Autovacuum comes within a minute; until then plans are those of an empty table
             await self._execute("ANALYZE outbox")
-        loop = asyncio.get_running_loop()
-        clients = [(await loop.create_connection(Client, "127.0.0.1", one.port))[1] for one in [*self._replicas] * 40]
-        locks, began = self._locks(), time.monotonic()
-        called_at: dict[int, float] = {}
+        async with self._connected(count) as clients:
+            locks, began = self._locks(), time.monotonic()
+            called_at: dict[int, float] = {}
 
-        async def call(number: int) -> None:
-            await asyncio.sleep(began + number / _PER_S - time.monotonic())
-            called_at[number + 1] = time.monotonic()
-            client = clients.pop(0)
-            await self._call_back(client, number)
-            clients.append(client)
+            async def call(number: int, client: Client) -> None:
+                await asyncio.sleep(began + number / PER_S - time.monotonic())
+                called_at[number + 1] = time.monotonic()
+                await self._call_back(client, number)
 
-        await asyncio.gather(*(call(number) for number in range(count)))
+            await asyncio.gather(*(call(number, client) for number, client in enumerate(clients)))
         await self._until(_DELIVERED, count)
         sent = await self._sent()
         leaves = [(sent[str(person)] - at) * 1000 for person, at in called_at.items()]
-        units = f"{count} at {_PER_S} a second"
+        units = f"{count} at {PER_S} a second"
         if messages:
             units += f", {await self._value(_SAID):,} messages sent meanwhile"
         return await self._ended(name, units, began, locks, leaves)
@@ -199,6 +194,17 @@ class _Contention:
         yield cycle([Ordering(pool, settings, Metrics(), lambda: None) for pool in pools])
         for pool in pools:
             await pool.close()
+
+    @asynccontextmanager
+    async def _connected(self, count: int) -> AsyncIterator[Sequence[Client]]:
+        """Connections to the replicas by turns."""
+        replicas, loop = cycle(self._replicas), asyncio.get_running_loop()
+        made = [await loop.create_connection(Client, "127.0.0.1", next(replicas).port) for _ in range(count)]
+        yield [client for _, client in made]
+        for transport, _ in made:
+            transport.close()
+        # They are closed in the loop's next turn
+        await asyncio.sleep(0)
 
     async def _place(self, ordering: Ordering, person: int, number: int) -> Placed:
         card = Card(f"card-{number}", "gpt-image-1", "1024x1024", "Кот", ("file",), number + 1)

@@ -133,10 +133,10 @@ class Surroundings:
     stubs: int
     running: ExitStack
 
-    def start(self, name: str, arguments: Sequence[str], database_url: str, token: str, **settings: str) -> Server:
-        """Starts a server and waits until it is ready; `settings` differ from those of every server."""
+    def start(self, name: str, arguments: Sequence[str], database_url: str, token: str) -> Server:
+        """Starts a server and waits until it is ready."""
         port, log = free_port(), self.home / f"{name}.log"
-        env = _process() | self.settings(database_url, port, token) | settings
+        env = _process() | self.settings(database_url, port, token)
         started_at = time.monotonic()
         with log.open("wb") as written:
             # The bot takes its port from the settings

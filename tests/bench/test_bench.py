@@ -3,6 +3,8 @@
 import pytest
 
 from tests.bench.__main__ import bench
+from tests.bench.contention import PER_S, contention
+from tests.bench.contention import Sizes as ContestSizes
 from tests.bench.load import Measure
 from tests.bench.report import DOCUMENT, SCENARIOS, Ratio, documented, ratio, ratios, regressions
 from tests.bench.stage import Sizes, stage
@@ -15,6 +17,15 @@ def test_every_contender_does_what_it_is_asked_in_every_scenario() -> None:
         measured = bench(servers, list(SCENARIOS), Sizes(seconds=0.2, connections=4, people=50), rounds=1)
     for by_contender in measured.values():
         assert all(one.units > 0 for rounds in by_contender.values() for one in rounds)
+
+
+@pytest.mark.timeout(400)
+def test_few_want_the_same_at_once_and_nobody_waits_for_long() -> None:
+    """Each contest ends with the audit."""
+    few = ContestSizes(orders=10, people=20, callbacks=20, messages=100, seconds=1)
+    contests = contention(few)
+    assert [(one.name, one.waits) for one in contests if one.waits.deadlocks or one.waits.gave_up] == []
+    assert [len(one.leaves_ms) for one in contests[-2:]] == [PER_S * few.seconds] * 2
 
 
 def test_a_ratio_is_of_contenders_that_met_the_same_machine() -> None:
