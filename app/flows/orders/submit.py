@@ -18,6 +18,7 @@ from app.faults import INFRASTRUCTURE, TELEGRAM
 from app.flows.orders.settle import Settling
 from app.flows.orders.sources import Crowded, Sources, Unusable
 from app.metrics import Metrics
+from app.patience import until_it_works
 from app.pictures import Picture
 from app.proofs import callback_url, source_url
 from app.repo import breakers, generations
@@ -40,7 +41,8 @@ is their sender who waits."""
 _CROWDED_S = 1.5
 """What there is no room for is given back so long, and its slot is somebody else's."""
 
-_PAUSES_S = (1, 2, 4, 8)
+_TRIES, _LONGEST_PAUSE_S = 6, 8.0
+"""A quarter of a minute in all."""
 
 
 class Submitting:
@@ -152,14 +154,14 @@ class Submitting:
                 request_id = await self._gen_api.create(request)
         except genapi.NotAccepted as error:
             log.warning("submit.not_accepted", error=str(error), retry_after_s=error.retry_after_s)
-            await _stored(self._requeue, claimed, max(error.retry_after_s, _back_off(claimed.attempt)))
+            await _stored(partial(self._requeue, claimed, max(error.retry_after_s, _back_off(claimed.attempt))))
         except genapi.Refused as error:
             log.error("submit.refused", status=error.status, detail=error.detail)
-            await _stored(self._settling.refused, claimed, error.status)
+            await _stored(partial(self._settling.refused, claimed, error.status))
         except genapi.Unknown as error:
             log.warning("submit.unknown", error=str(error))
         else:
-            await _stored(self._accepted, claimed, request_id)
+            await _stored(partial(self._accepted, claimed, request_id))
 
     async def _requeue(self, claimed: Submission, delay_s: float) -> None:
         async with connection(self._pool) as conn:
@@ -181,15 +183,9 @@ class Submitting:
             log.info("breaker.closed", provider=circuit)
 
 
-async def _stored[**P](store: Callable[P, Awaitable[None]], *args: P.args, **kwargs: P.kwargs) -> None:
+async def _stored(store: Callable[[], Awaitable[None]]) -> None:
     """Stores what gen-api said: it says it once, so PostgreSQL gets some time to come back."""
-    for pause in _PAUSES_S:
-        try:
-            return await store(*args, **kwargs)
-        except INFRASTRUCTURE as error:
-            log.warning("submit.not_stored", error=repr(error), next_try_s=pause)
-        await asyncio.sleep(pause)
-    return await store(*args, **kwargs)
+    await until_it_works(store, INFRASTRUCTURE, "submit.not_stored", _LONGEST_PAUSE_S, tries=_TRIES)
 
 
 def _back_off(attempt: int) -> float:
