@@ -91,7 +91,7 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
     """Connects everything and starts the workers; `stack` closes it again. Waits for PostgreSQL and Redis."""
     wakes = Wakes()
     watch = Watch(settings, wakes)
-    order_placed, message_owed = partial(wakes.wake, Work.ORDERS), partial(wakes.wake, Work.MESSAGES)
+    order_placed, message_owed = partial(wakes.wake, Work.ORDERS), partial(wakes.wake, Work.MESSAGES, Work.RESULTS)
     metrics = Metrics()
 
     pool = await _pool(settings)
@@ -169,7 +169,7 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
     workers: Sequence[Worker[Any]] = (
         worker("submit", submitting.claim, submitting.submit, 8, Work.ORDERS),
         worker("reconcile", settling.claim, settling.reconcile, 8, Work.QUESTIONS),
-        *(worker(lane.kind.name, lane.claim, lane.deliver, lane.kind.slots, Work.MESSAGES) for lane in delivery),
+        *(worker(lane.kind.name, lane.claim, lane.deliver, lane.kind.slots, lane.kind.work) for lane in delivery),
         worker("cards", cards.claim, cards.tell, 4, Work.CARDS),
         *([worker("payments", links.poll.claim, links.poll.reconcile, 4, Work.PURCHASES)] if links else ()),
         worker("stars", purchases.charge_list.claim, purchases.charge_list.read_on, 1, Work.PURCHASES),

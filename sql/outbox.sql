@@ -8,9 +8,9 @@ WITH owed AS (
     INSERT INTO outbox (chat_id, kind, ref, payload, priority, urgent)
     VALUES ($1, $2, $3, $4::jsonb, $5::smallint, $5::smallint = 0)
     ON CONFLICT (kind, ref) DO NOTHING
-    RETURNING id
+    RETURNING id, {fetched} AS fetched
 )
-SELECT id, pg_notify('work', 'messages') FROM owed;
+SELECT id, pg_notify('work', CASE WHEN fetched THEN 'results' ELSE 'messages' END) FROM owed;
 
 -- name: claim
 -- Leases messages that are due, by priority and one a chat, what has failed before behind what has not ($5: whether that

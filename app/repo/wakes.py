@@ -14,11 +14,14 @@ CHANNEL = "work"
 
 
 class Work(StrEnum):
-    """What there is to do: orders to submit or ask about, messages to send, cards to edit, payments to ask about."""
+    """What there is to do: orders to submit or ask about, sentences to say, results to bring for the first time or
+    again, cards to edit, payments to ask about."""
 
     ORDERS = "orders"
     QUESTIONS = "questions"
     MESSAGES = "messages"
+    RESULTS = "results"
+    RETRIES = "retries"
     CARDS = "cards"
     PURCHASES = "purchases"
 

@@ -36,10 +36,11 @@ class Wakes:
         self._events[work].append(event)
         return event
 
-    def wake(self, work: Work) -> None:
+    def wake(self, *works: Work) -> None:
         """There is such work: whoever does it looks for it now."""
-        for event in self._events[work]:
-            event.set()
+        for work in works:
+            for event in self._events[work]:
+                event.set()
 
 
 class Watch:

@@ -22,7 +22,9 @@ FLAT = 1.2
 GRAIN_MS = 0.1
 """Two times that differ by less are the same: a round trip takes longer."""
 
-_PAGES, _GRAIN_PAGES = 1.5, 10
+_PAGES, _GRAIN_PAGES = 1.5, 20
+"""Twenty rows lie on one page or on twenty."""
+
 _RUNS = 7
 _SERVER = {
     "shared_buffers": "2GB",

@@ -21,6 +21,7 @@ from app.flows.delivery.pace import Pace
 from app.notices import KINDS, Original, Picture, Priority
 from app.repo import outbox
 from app.repo.records import Message, Pool
+from app.repo.wakes import Work
 
 log = structlog.get_logger()
 
@@ -52,10 +53,11 @@ class Kind:
     """A lane's name, its slots, its lease in seconds, and what it claims.
 
     `failed`: whether what has failed before, what has not, or both; `last`: the lowest priority; `per_s`: so many a
-    second at most.
+    second at most. `work` is what wakes it.
     """
 
     name: str
+    work: Work
     slots: int
     lease_s: float
     kinds: Collection[str]
@@ -65,12 +67,12 @@ class Kind:
 
 
 _FETCHED = (Picture.kind, Original.kind)
-TEXTS = Kind("deliver", 8, 40, KINDS.keys() - set(_FETCHED), (False, True), Priority.BROADCAST, 20)
+TEXTS = Kind("deliver", Work.MESSAGES, 8, 40, KINDS.keys() - set(_FETCHED), (False, True), Priority.BROADCAST, 20)
 """Telegram takes about 30 messages a second of a bot, results among them; and what is said for an hour is to leave the
 process to them as well."""
 
-PICTURES = Kind("deliver_pictures", 8, 60, _FETCHED, (False,), Picture.priority)
-RETRIES = Kind("deliver_again", 4, 85, _FETCHED, (True,), Picture.priority)
+PICTURES = Kind("deliver_pictures", Work.RESULTS, 8, 60, _FETCHED, (False,), Picture.priority)
+RETRIES = Kind("deliver_again", Work.RETRIES, 4, 85, _FETCHED, (True,), Picture.priority)
 """What hangs for as long as it may takes nobody's first try a slot."""
 
 LANES = (TEXTS, PICTURES, RETRIES)
