@@ -58,10 +58,10 @@ class Explained:
         )
 
 
-def middle(runs: Sequence[Run]) -> Run:
-    """The medians; a table that was read whole once is named."""
+def summed_up(runs: Sequence[Run]) -> Run:
+    """The shortest time, as whatever else the machine does only adds to it; every table that was read whole once."""
     return Run(
-        median(run.ms for run in runs),
+        min(run.ms for run in runs),
         round(median(run.pages for run in runs)),
         max(run.descents for run in runs),
         runs[-1].rows,

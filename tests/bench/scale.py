@@ -10,7 +10,7 @@ from app import migrate
 from app.repo.queries import query
 from tests.bench import fill
 from tests.bench.cases import CASES, Case
-from tests.bench.plans import LARGE, WARM_UP, Explained, Run, middle
+from tests.bench.plans import LARGE, WARM_UP, Explained, Run, summed_up
 from tests.bench.stage import surroundings
 
 FEW = 10_000
@@ -25,7 +25,7 @@ GRAIN_MS = 0.1
 _PAGES, _GRAIN_PAGES = 1.5, 20
 """Twenty rows lie on one page or on twenty."""
 
-_RUNS = 7
+_RUNS = 9
 _SERVER = {
     "shared_buffers": "2GB",
     "maintenance_work_mem": "256MB",
@@ -89,7 +89,7 @@ def check_books(database_url: str) -> None:
 
 
 def compare(few_url: str, many_url: str, cases: Sequence[Case]) -> Iterator[Compared]:
-    """Each case in both, by turns, so that both meet the same machine; medians."""
+    """Each case in both, by turns, so that both meet the same machine."""
     with psycopg.connect(few_url, autocommit=True) as few, psycopg.connect(many_url, autocommit=True) as many:
         for case in cases:
             both = Explained(few, case), Explained(many, case)
@@ -98,7 +98,7 @@ def compare(few_url: str, many_url: str, cases: Sequence[Case]) -> Iterator[Comp
                     for one in both:
                         one.run()
             runs = [[one.run() for one in both] for _ in range(1 if case.alone else _RUNS)]
-            yield Compared(case, *(middle(of_one) for of_one in zip(*runs, strict=True)))
+            yield Compared(case, *(summed_up(of_one) for of_one in zip(*runs, strict=True)))
 
 
 def table(compared: Sequence[Compared]) -> str:
