@@ -98,10 +98,11 @@ def _line(render: Processor, blot: Blot) -> Processor:
     """Renders an event as a text of at most LINE_LIMIT bytes without secrets."""
 
     def line(logger: WrappedLogger, method: str, event: EventDict) -> str:
-        whole = str(render(logger, method, dict(event)))
-        if len(whole) <= _VALUE_LIMITS[0]:
-            return blot(whole)
-        # Before anything is cut: half a secret would not be found any more
+        whole = blot(str(render(logger, method, dict(event))))
+        if len(whole) <= _VALUE_LIMITS[0] and "\\" not in whole:
+            # Nothing in it is escaped: what was to be blotted stood there as it is
+            return whole
+        # Before anything is cut or escaped once more: a secret would not be found any more
         blotted = _blotted(dict(event), blot)
         for limit in _VALUE_LIMITS:
             shortened = {name: _shortened(value, limit) for name, value in blotted.items()}
@@ -177,7 +178,7 @@ def blotter(settings: Settings) -> Blot:
     )
     # A password in an address is percent-encoded there, and decoded wherever it is used
     plain += tuple(word for word in map(unquote, settings.secrets) if len(word) >= 8)
-    spelled = {spelling for secret in plain for spelling in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1])}
+    spelled = {spelling for secret in plain for spelling in _spellings(secret)}
     # The longest first: one may be a part of another
     secrets = sorted(spelled, key=len, reverse=True)
 
@@ -189,6 +190,18 @@ def blotter(settings: Settings) -> Blot:
         return _PROOF.sub("***", text) if "proof=" in text else text
 
     return blot
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    """As it is, in an address, in JSON, and in what Python quotes."""
+    yield secret
+    yield quote(secret, safe="")
+    yield json.dumps(secret)[1:-1]
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    quoted = repr('"' + secret)[2:-1]
+    yield quoted
+    # A text is quoted by the other sign where it holds one alone, and that one is not escaped then
+    yield quoted.replace("\\'", "'")
 
 
 def _init_sentry(settings: Settings, blot: Blot) -> None:
@@ -217,9 +230,11 @@ def _without_data(event: Any, hint: dict[str, Any]) -> Any:
 def _blotted(value: Any, blot: Blot) -> Any:
     if isinstance(value, dict):
         return {key: _blotted(item, blot) for key, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_blotted(item, blot) for item in value]
-    return blot(value) if isinstance(value, str) else value
+    if value is None or isinstance(value, int | float):
+        return value
+    return blot(value if isinstance(value, str) else repr(value))
 
 
 def _send_error(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -8,6 +8,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -150,12 +151,12 @@ def test_a_secret_is_blotted_in_every_spelling() -> None:
         assert not re.search(r"nobody|quoted|hidden|0123|[0-9a-f]{32}|[A-Za-z0-9+/]{20}", blotted), blotted
 
 
-@pytest.fixture
-def written() -> Iterator[io.StringIO]:
-    """What the bot's own logging writes while the test runs."""
+@contextmanager
+def _writing(settings: Settings) -> Iterator[io.StringIO]:
+    """What the bot's own logging writes meanwhile."""
     root = logging.getLogger()
     before, level, structure = root.handlers[:], root.level, structlog.get_config()
-    logs.configure(_settings())
+    logs.configure(settings)
     stream = io.StringIO()
     [handler] = root.handlers
     assert isinstance(handler, logging.StreamHandler)
@@ -166,7 +167,37 @@ def written() -> Iterator[io.StringIO]:
     structlog.configure(**structure)
 
 
-@pytest.mark.parametrize("shape", ["a field", "the event", "many fields", "a structure", "quotes", "a stack"])
+@pytest.fixture
+def written() -> Iterator[io.StringIO]:
+    """What the bot's own logging writes while the test runs."""
+    with _writing(_settings()) as stream:
+        yield stream
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+@pytest.mark.parametrize("secret", ["nobody\\may-see", "it's-\"nobody\"", "слово\"nobody", "сло\\во-nobody"])
+def test_no_line_spells_a_secret_in_a_way_of_its_own(secret: str, log_format: str) -> None:
+    """Quotes, strokes and letters of any language are written otherwise by each renderer, and by whoever quotes."""
+    settings = _settings(webhook_secret=secret * 4, log_format=log_format)
+    with _writing(settings) as stream:
+        log, raised = structlog.get_logger("a"), ValueError(secret * 4)
+        for value in (secret * 4, f"it's {secret * 4}", repr(raised), json.dumps([secret * 4])):
+            log.warning("telegram.not_registered", error=value)
+            log.warning("telegram.not_registered", error=[value, (value,), raised])
+    lines = stream.getvalue()
+    assert lines.count("telegram.not_registered") == 8
+    assert "nobody" not in lines
+
+
+def test_half_a_surrogate_pair_is_written_so_that_every_reader_of_json_takes_it(written: io.StringIO) -> None:
+    """Not as an escape of JSON's own: there it stands for no letter, and strict readers drop the line."""
+    structlog.get_logger("a").warning("update.flood", text="кот \ud800")
+    assert json.loads(written.getvalue())["text"] == "кот \\ud800"
+
+
+@pytest.mark.parametrize(
+    "shape", ["a field", "the event", "many fields", "a structure", "quotes", "half pairs", "a stack"]
+)
 def test_no_line_is_longer_than_eight_kilobytes(written: io.StringIO, shape: str) -> None:
     """Whatever a proxy or a person sends: the line is still JSON, names its event, and shows no piece of a secret."""
     token = _settings().bot_token.get_secret_value()
@@ -184,6 +215,8 @@ def test_no_line_is_longer_than_eight_kilobytes(written: io.StringIO, shape: str
             log.warning("telegram.not_registered", error={"body": [page]})
         case "quotes":
             log.warning("telegram.not_registered", error='"\\' * 100_000)
+        case "half pairs":
+            log.warning("telegram.not_registered", error="\ud800" * 1500)
         case "a stack":
             try:
                 raise RuntimeError(page)
