@@ -148,3 +148,10 @@ URL = "https://images.gen-api.ru/1.png"
 )
 def test_the_status_is_read_before_the_result(body: dict[str, Any], expected: Outcome) -> None:
     assert parse_outcome(body) == expected
+
+
+@pytest.mark.parametrize("cost", ["1e999999", "1e400000", "Infinity", "NaN", "-1", 1e300, [], {}])
+def test_a_cost_beyond_numbers_is_none_and_keeps_no_picture_from_anybody(cost: object) -> None:
+    """What gen-api says of roubles is a note in our books: the order goes on without it."""
+    body = {"status": "success", "result": ["https://pictures.example/1.png"], "cost": cost}
+    assert parse_outcome(body) == Outcome(True, url="https://pictures.example/1.png")

@@ -101,6 +101,10 @@ UNUSABLE: dict[str, Answer] = {
     "a list": says("200 OK", b"[]"),
     "no payment": says("200 OK", b"{}"),
     "no amount": says("200 OK", PAYMENT.replace(b"200.00", b"many")),
+    "endless amount": says("200 OK", PAYMENT.replace(b"200.00", b"Infinity")),
+    # As a whole number it takes a minute of the whole process
+    "amount of a million digits": says("200 OK", PAYMENT.replace(b"200.00", b"1e999990")),
+    "amount beyond numbers": says("200 OK", PAYMENT.replace(b"200.00", b"1e999999")),
     "500": says("500 Internal Server Error", b'{"type": "error"}'),
     "202": says("202 Accepted", b'{"type": "processing", "retry_after": 1800}'),
     "408": says("408 Request Timeout", b"{}"),
@@ -158,6 +162,58 @@ async def test_a_redirect_is_not_followed() -> None:
     async with server(answer) as port, client(port) as kassa:
         with pytest.raises(Unavailable):
             await kassa.read("2e1", Lane.POLL)
+    assert asked == 1
+
+
+@asynccontextmanager
+async def forgetful(lose: Answer) -> AsyncIterator[tuple[int, list[bytes]]]:
+    """A server that answers the first request of each connection, keeps it, and does `lose` at the second; its port,
+    and what it was asked."""
+    asked = list[bytes]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for number in (1, 2):
+            head = await reader.readuntil(b"\r\n\r\n")
+            if head.startswith(b"POST"):
+                await reader.readexactly(2)
+            asked.append(head)
+            if number == 2:
+                await lose(writer)
+            else:
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(PAYMENT) + PAYMENT)
+                await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
+        yield listening.sockets[0].getsockname()[1], asked
+
+
+@pytest.mark.parametrize("lose", [reset, close_without_a_word])
+async def test_a_kept_connection_that_is_no_more_one_costs_a_person_nothing(lose: Answer) -> None:
+    """A create call is sent again at once with its key, on a new connection: the link comes, and one payment is made.
+    Many kept ones may be gone at the same time."""
+    async with forgetful(lose) as (port, asked), client(port) as kassa:
+        await asyncio.gather(*(kassa.read("2e1", lane) for lane in (Lane.POLL, Lane.PRESS, Lane.NOTIFICATION)))
+        payment = await kassa.create("{}", "a-key", Lane.PRESS)
+    assert payment.amount == 20_000
+    created = [head for head in asked if head.startswith(b"POST")]
+    assert 2 <= len(created) <= 4
+    assert all(b"Idempotence-Key: a-key\r\n" in head for head in created)
+
+
+@pytest.mark.parametrize("lose", [reset, close_without_a_word])
+async def test_what_a_new_connection_loses_is_not_asked_again_at_once(lose: Answer) -> None:
+    """YooKassa is in trouble then: it is asked a minute later."""
+    asked = 0
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        await lose(writer)
+
+    async with server(answer) as port, client(port) as kassa:
+        with pytest.raises(Unavailable):
+            await kassa.create("{}", "a-key", Lane.PRESS)
     assert asked == 1
 
 

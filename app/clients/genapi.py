@@ -229,7 +229,7 @@ def _cost(roubles: object) -> int | None:
     try:
         kopecks = Decimal(str(roubles)) * 100
         return round(kopecks) if 0 <= kopecks <= _MAX_COST else None
-    except (InvalidOperation, ValueError):
+    except (ArithmeticError, ValueError):
         return None
 
 

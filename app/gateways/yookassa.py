@@ -1,9 +1,10 @@
 """YooKassa as a gateway: its JSON, its statuses, its shop and test flag, and what it is told to notify."""
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,6 +15,7 @@ from app.settings import Settings
 EVENTS = ("payment.succeeded", "payment.canceled", "payment.waiting_for_capture", "refund.succeeded")
 """What the bot is to be told of."""
 
+_AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
 _STATUSES = {"pending": Status.PENDING, "succeeded": Status.PAID, "canceled": Status.CANCELED}
 
 
@@ -140,12 +142,12 @@ class YooKassa:
                 test=body.get("test") is True,
                 payment_id=_uuid(metadata.get("payment_id")),
                 user_id=_integer(metadata.get("user_id")),
-                url=confirmation.get("confirmation_url"),
+                url=_text(confirmation.get("confirmation_url")),
                 refunded=_kopecks(refunded["value"]),
-                cancel_reason=details.get("reason"),
+                cancel_reason=_text(details.get("reason")),
                 created_at=_instant(body.get("created_at")),
             )
-        except (AttributeError, KeyError, TypeError, ValueError, InvalidOperation) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise Unavailable(f"an answer that is no payment: {error!r}") from error
 
 
@@ -156,15 +158,24 @@ def _refund(body: Any) -> Refund | None:
             return None
         amount = _kopecks(body["amount"]["value"])
         return Refund(str(body["id"]), str(body["payment_id"]), amount, body["status"] == "succeeded")
-    except (KeyError, TypeError, ValueError, InvalidOperation) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise Unavailable(f"an answer that is no refund: {error!r}") from error
 
 
-def _kopecks(value: str) -> int:
-    amount = Decimal(str(value)) * 100
+def _kopecks(value: object) -> int:
+    text = str(value)
+    if not _AMOUNT.fullmatch(text):
+        # An exponent in a few letters is a number of a million digits: a minute of everybody's
+        raise ValueError("no amount")
+    amount = Decimal(text) * 100
     if amount != amount.to_integral_value():
         raise ValueError("a fraction of a kopeck")
     return int(amount)
+
+
+def _text(value: object) -> str | None:
+    """What PostgreSQL keeps as a text: no NUL, and no half of a surrogate pair."""
+    return value if isinstance(value, str) and value.isprintable() else None
 
 
 def _instant(value: object) -> datetime | None:

@@ -7,6 +7,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -38,9 +39,11 @@ class Client(ApiClient):  # type: ignore[misc]  # the SDK has no types
 
     def _session(self) -> aiohttp.ClientSession:
         if self._opened is None:
-            # Repeated by the same key, a create call is made once: so a connection may be used again, stale or not
-            connector = aiohttp.TCPConnector(limit=0)
-            self._opened = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+            self._opened = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trace_configs=[_seen_used_again()],
+            )
         return self._opened
 
     async def call(
@@ -58,16 +61,7 @@ class Client(ApiClient):  # type: ignore[misc]  # the SDK has no types
         """
         try:
             async with asyncio.timeout(DEADLINE_S), self._place(lane):
-                request = self._session().request(
-                    method,
-                    self.endpoint + path,
-                    headers=self.prepare_request_headers(headers or {}),
-                    json=body,
-                    timeout=_TIMEOUTS,
-                    allow_redirects=False,
-                )
-                async with request as response:
-                    status, content = response.status, await _read(response)
+                status, content = await self._ask(method, path, headers or {}, body)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise Unavailable(type(error).__name__) from None
         if 400 <= status < 500 and status not in (408, 409, 429):
@@ -78,6 +72,29 @@ class Client(ApiClient):  # type: ignore[misc]  # the SDK has no types
             return json.loads(content)
         except (ValueError, RecursionError) as error:
             raise Unavailable("an answer that is no JSON") from error
+
+    async def _ask(
+        self, method: str, path: str, headers: dict[str, str], body: dict[str, Any] | None
+    ) -> tuple[int, bytes]:
+        """The status and the body of the answer, whether or not a kept connection is still one."""
+        while True:
+            connection = SimpleNamespace(used_again=False)
+            request = self._session().request(
+                method,
+                self.endpoint + path,
+                headers=self.prepare_request_headers(headers),
+                json=body,
+                timeout=_TIMEOUTS,
+                allow_redirects=False,
+                trace_request_ctx=connection,
+            )
+            try:
+                async with request as response:
+                    return response.status, await _read(response)
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                # A create call as well: with the same key it is made once. Each loss takes a kept connection away
+                if not connection.used_again:
+                    raise
 
     @asynccontextmanager
     async def _place(self, lane: Lane) -> AsyncIterator[None]:
@@ -94,6 +111,21 @@ class Client(ApiClient):  # type: ignore[misc]  # the SDK has no types
         """Closes what was opened."""
         if self._opened is not None:
             await self._opened.close()
+
+
+def _seen_used_again() -> aiohttp.TraceConfig:
+    """Notes for a request whether it went on a connection that was there before it."""
+
+    async def kept(_session: aiohttp.ClientSession, context: SimpleNamespace, _about: object) -> None:
+        context.trace_request_ctx.used_again = True
+
+    async def new(_session: aiohttp.ClientSession, context: SimpleNamespace, _about: object) -> None:
+        context.trace_request_ctx.used_again = False
+
+    tracing = aiohttp.TraceConfig()
+    tracing.on_connection_reuseconn.append(kept)
+    tracing.on_connection_create_start.append(new)
+    return tracing
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
