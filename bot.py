@@ -8,11 +8,11 @@ import signal
 import sys
 from contextlib import suppress
 
-import uvloop
 from aiohttp import web
 
 from app import keys, logs
 from app.connections import UNUSED_S
+from app.loop import Loop
 from app.main import create_app
 from app.settings import Settings, load_settings
 
@@ -30,7 +30,7 @@ def main() -> None:
     logs.configure(settings)
     _allow_many_connections()
     _give_memory_back()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, suppress(asyncio.CancelledError):
+    with asyncio.Runner(loop_factory=Loop) as runner, suppress(asyncio.CancelledError):
         runner.run(_serve(settings))
 
 

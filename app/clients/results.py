@@ -23,8 +23,8 @@ LITTLE_BYTES = 8 * 1024 * 1024
 """More than any size of the catalogue weighs. What is larger waits for room, so that a few of them fit into memory."""
 
 MAX_REDIRECTS = 3
-LOOKUPS = 2
-"""Names looked up at once: the system's look-up has four threads for all of the bot, and may hang in them."""
+LOOKUPS = 8
+"""Names looked up at once: each takes a thread, and may hang in it."""
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _REDIRECTS = {301, 302, 303, 307, 308}

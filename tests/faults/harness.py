@@ -72,7 +72,7 @@ class Bot:
         self.url = f"http://127.0.0.1:{settings.port}"
         self.port = settings.port
         self.lines: list[str] = []
-        self._environment = environment(settings)
+        self.environment = environment(settings)
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self._started_at_line = 0
@@ -88,7 +88,7 @@ class Bot:
         assert not self.alive
         self._started_at_line = len(self.lines)
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "bot.py", cwd=_ROOT, env=self._environment, stderr=asyncio.subprocess.PIPE
+            sys.executable, "bot.py", cwd=_ROOT, env=self.environment, stderr=asyncio.subprocess.PIPE
         )
         self._reading = asyncio.create_task(self._read(self._process))
 

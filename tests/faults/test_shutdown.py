@@ -1,9 +1,12 @@
 """SIGTERM with work in flight, and SIGKILL at once: nothing is lost."""
 
 import asyncio
+import shutil
 import signal
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -68,3 +71,43 @@ async def test_sigkill_at_once(play: Stage, bot: Bot, person: Somebody) -> None:
     assert await play.gen_api.finish((await play.order_at_gen_api(people[1])).id) == 200
     for who in people:
         await play.delivered(who)
+
+
+_NAMES_THAT_HANG = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <netdb.h>
+#include <string.h>
+#include <unistd.h>
+int getaddrinfo(const char *name, const char *port, const struct addrinfo *hints, struct addrinfo **found) {
+    if (name && strstr(name, ".hangs")) { sleep(60); return EAI_AGAIN; }
+    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **) =
+        dlsym(RTLD_NEXT, "getaddrinfo");
+    return real(name, port, hints, found);
+}
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or shutil.which("cc") is None, reason="takes a C compiler and LD_PRELOAD")
+async def test_sigterm_while_names_are_looked_up_that_nobody_answers_for(
+    play: Stage, bot: Bot, person: Somebody, tmp_path: Path
+) -> None:
+    """The system's look-up takes a minute: a press is answered in time, and the process ends in time."""
+    source, library = tmp_path / "names.c", tmp_path / "names.so"
+    source.write_text(_NAMES_THAT_HANG, encoding="utf-8")
+    command = ("cc", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl")
+    assert await (await asyncio.create_subprocess_exec(*command)).wait() == 0
+    await bot.kill()
+    hanging = play.bot(yookassa_api_url="http://yookassa.hangs/v3")
+    hanging.environment["LD_PRELOAD"] = str(library)
+    await hanging.start()
+    buyer = person()
+    await buyer.send_text("/buy_subscription")
+    offer = await play.offered(buyer, "200 ₽")
+    await buyer.press(offer.id, "200 ₽", wait=False)
+    await play.told(buyer, "ЮKassa пока не отвечает", within_s=15)
+    told_at = time.monotonic()
+    hanging.signal(signal.SIGTERM)
+    assert await hanging.ended() == 0
+    assert time.monotonic() - told_at < 10
+    await bot.start()

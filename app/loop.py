@@ -1,0 +1,51 @@
+"""The event loop: uvloop's, but for its look-ups of names.
+
+uvloop looks up two names at once in all of the process, and does not end before it has: two that hang would keep the
+bot from Telegram, and one from its end.
+"""
+
+import asyncio
+import socket
+import threading
+from contextlib import suppress
+from typing import Any
+
+import uvloop
+
+
+class Loop(uvloop.Loop):
+    """Look-ups wait neither for one another nor does the end wait for them.
+
+    Of what the loop connects by itself (PostgreSQL, Redis) the names are still uvloop's to look up.
+    """
+
+    async def getaddrinfo(
+        self, host: Any, port: Any, *, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
+    ) -> list[Any]:
+        """socket.getaddrinfo in a thread of its own, which runs on where nobody waits any more. Raises OSError.
+
+        Whoever asks sees to it that few run at once: each of aiohttp's connectors looks a name up once at a time.
+        """
+        answer: asyncio.Future[list[Any]] = self.create_future()
+
+        def look_up() -> None:
+            found: list[Any] = []
+            error: Exception | None = None
+            try:
+                found = socket.getaddrinfo(host, port, family, type, proto, flags)
+            except (OSError, ValueError) as raised:
+                error = raised
+            with suppress(RuntimeError):  # the loop is closed by now
+                self.call_soon_threadsafe(_tell, answer, found, error)
+
+        threading.Thread(target=look_up, name="name", daemon=True).start()
+        return await answer
+
+
+def _tell(answer: asyncio.Future[list[Any]], found: list[Any], error: Exception | None) -> None:
+    if answer.done():
+        return
+    if error is None:
+        answer.set_result(found)
+    else:
+        answer.set_exception(error)
