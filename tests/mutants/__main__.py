@@ -21,11 +21,12 @@ _TREE = Path(__file__).resolve().parents[2]
 _ELSEWHERE = ("bench", "browser", "crashes", "faults", "fuzz", "storm", "mutants", "data")
 """Folders of tests that run the bot as a process, or for long: what they come by is not seen."""
 _PROCESSES = (
-    *("child", "ipv6", "legal", "live", "migrate", "migrate_live", "pgbouncer", "rolling", "room"),
+    *("child", "ipv6", "live", "migrate", "migrate_live", "pgbouncer", "rolling", "room"),
     *("run_local", "sandbox", "scale", "stores", "tunnel"),
 )
 _ENOUGH_S = 30.0
 """Seconds of tests that a mutant has to survive."""
+_NO_TIME_S = 0.1
 
 
 def main() -> int:
@@ -118,12 +119,14 @@ class _Trial:
 
     def _enough(self, mutant: Mutant) -> list[Reached]:
         """What has killed its neighbours first, then what comes by most of that file in a second; one of each kind."""
-        functions: dict[str, list[Reached]] = {}
+        kinds: dict[str, list[Reached]] = {}
         coming = [test for test in self._reached if test.comes_by(mutant.reach_in, mutant.lines)]
         coming.sort(key=lambda test: test.seconds / test.lines[mutant.reach_in].bit_count())
         for test in coming:
-            functions.setdefault(test.test.partition("[")[0], []).append(test)
-        in_turn = [test for test in chain(*zip_longest(*functions.values())) if test is not None]
+            # Of those that take no time, all
+            kind = test.test if test.seconds < _NO_TIME_S else test.test.partition("[")[0]
+            kinds.setdefault(kind, []).append(test)
+        in_turn = [test for test in chain(*zip_longest(*kinds.values())) if test is not None]
         killers = self._ledger.killers(mutant.name.split(":")[0])
         in_turn.sort(key=lambda test: -killers.get(test.test, 0))
         return list(_up_to(in_turn, _ENOUGH_S))
