@@ -2,15 +2,18 @@
 
 import asyncio
 import re
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
+from app.flows import debts
 from app.repo import credits, users
 from app.repo.credits import AlreadyBooked, Reason
 from sandbox.people import Person
+from tests.books import sound_books
 from tests.world import World
 
 _ROOT = Path(__file__).parents[1]
@@ -49,6 +52,23 @@ async def owed(bot: World, person: Person) -> list[tuple[int, int]]:
         person.id,
     )
     return [(row["credits_taken"], row["credits_short"]) for row in rows]
+
+
+async def test_each_credit_pays_debts_in_turn_once_and_tells_of_what_was_taken(shared_database_url: str) -> None:
+    """The oldest first; one that there is nothing left for is not told of, nor is a credit that was booked before."""
+    async with sound_books(shared_database_url) as books:
+        conn, ids = books.conn, books.payments.ids
+        await conn.execute("UPDATE users SET credits = 0 WHERE id = 1")
+        short = "UPDATE payments SET credits_short = $2, created_at = now() - $3::interval WHERE id = $1"
+        await conn.execute(short, ids["in part 1"], 3, timedelta(hours=1))
+        await conn.execute(short, ids["paid 1"], 5, timedelta(0))
+        told = "SELECT array_agg((payload ->> 'taken')::int ORDER BY id) FROM outbox WHERE kind = 'debt_taken'"
+        assert await debts.credit(conn, 1, 3, Reason.PURCHASE, "x") == 0
+        assert await conn.fetchval(told) == [3]
+        assert await debts.credit(conn, 1, 3, Reason.PURCHASE, "x") is None
+        assert await debts.credit(conn, 1, 4, Reason.PURCHASE, "y") == 0
+        assert await debts.credit(conn, 1, 4, Reason.PURCHASE, "z") == 3
+        assert await conn.fetchval(told) == [3, 4, 1]
 
 
 async def test_a_later_purchase_pays_what_a_refund_was_short_of(bot: World) -> None:

@@ -1,0 +1,218 @@
+"""What a gateway says of a charge becomes of the books, of what is owed, and of what is counted: word by word."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from app.db import open_pool
+from app.flows.purchases.settle import Settlement, Source
+from app.gateways.port import Charge, Status
+from app.metrics import Metrics
+from app.repo import audit, credits, users
+from app.repo.credits import Reason
+from app.repo.records import Pool
+from app.settings import Settings
+from tests.rows import NOW, Rows
+
+PERSON, OTHER, OPERATOR = 1, 2, 3
+ADDRESSED = json.dumps({"receipt": {"customer": {"email": "a@b.example"}}})
+
+
+@dataclass
+class Till:
+    """The settlement with a pool of its own; `woken` counts how often the deliverer was."""
+
+    pool: Pool
+    rows: Rows
+    settings: Settings
+    metrics: Metrics = field(default_factory=Metrics)
+    woken: int = 0
+
+    async def bought(self, **columns: Any) -> UUID:
+        """A purchase: new, for 200 roubles and ten credits, unless said otherwise."""
+        payment = uuid4()
+        await self.rows.add(str(payment), **{"id": payment, "status": "new", "poll_at": NOW} | columns)
+        return payment
+
+    async def told(self, payment: UUID, status: Status = Status.PAID, owed: bool = True, **changes: Any) -> None:
+        """The gateway says so of the purchase's charge."""
+        charge = Charge("c", status, 20_000, "RUB", "1", True, payment, PERSON, None, 0, None, None)
+        settlement = Settlement(self.pool, self.settings, self.metrics, self.wake)
+        await settlement.settle(payment, replace(charge, **changes), Source.POLL, owed=owed)
+
+    def wake(self) -> None:
+        self.woken += 1
+
+    async def owed(self) -> list[tuple[str, dict[str, Any]]]:
+        """Kind and payload of every message that is owed, in order."""
+        found = await self.rows.conn.fetch("SELECT kind, payload FROM outbox ORDER BY id")
+        return [(row["kind"], json.loads(row["payload"])) for row in found]
+
+    def counted(self) -> dict[str, int]:
+        """Purchases by the state that they came into, as far as there are any."""
+        [counter] = [each for each in self.metrics.payments.collect() if each.name == "bot_payments"]
+        values = {each.labels["outcome"]: int(each.value) for each in counter.samples if each.name.endswith("_total")}
+        return {outcome: value for outcome, value in values.items() if value}
+
+    async def spend(self, price: int) -> None:
+        """An order of that price that was drawn."""
+        orders = Rows(self.rows.conn, "generations", {"model": "m", "size": "s", "user_id": PERSON, "order_key": "k"})
+        order = await orders.add("order", price=price, status="delivered", finished_at=NOW, deadline_at=NOW)
+        await credits.debit(self.rows.conn, PERSON, price, Reason.ORDER, str(order))
+
+    async def credits(self) -> int:
+        balance: int = await self.rows.conn.fetchval("SELECT credits FROM users WHERE id = $1", PERSON)
+        return balance
+
+
+@pytest.fixture
+async def till(database_url: str) -> AsyncIterator[Till]:
+    """Its books are audited at the end."""
+    values: dict[str, Any] = {
+        "_env_file": None,
+        "env": "sandbox",
+        "bot_token": "4242:a-token-of-the-tests",
+        "gen_api_key": "a-key",
+        "public_url": "http://127.0.0.1",
+        "webhook_secret": "a-secret-of-the-tests-that-is-long-enough",
+        "database_url": database_url,
+        "yookassa_shop_id": "1",
+        "yookassa_secret_key": "test_key_of_the_tests",
+        "admin_ids": (OPERATOR,),
+        "yookassa_receipt_email": "shop@example.com",
+        "yookassa_vat_code": 11,
+        "yookassa_tax_system_code": 2,
+    }
+    settings = Settings(**values)
+    pool = await open_pool(settings, 2)
+    async with pool.acquire() as conn:
+        await users.visit(conn, PERSON)
+        await users.visit(conn, OTHER)
+        usual = {"user_id": PERSON, "plan": "p200", "credits": 10, "amount": 20_000, "gateway": "yookassa"}
+        rows = Rows(conn, "payments", usual | {"shop_id": "1", "test": True, "request": ADDRESSED, "attempts": 1})
+        yield Till(pool, rows, settings)
+        assert await audit.differences(conn) == []
+    await pool.close()
+
+
+async def test_a_charge_that_is_not_this_purchases_changes_nothing(till: Till) -> None:
+    """A purchase that there is not, another purchase's charge, another person's: not even a count."""
+    payment = await till.bought()
+    await till.told(uuid4())
+    for changes in ({"payment_id": uuid4()}, {"user_id": OTHER}, {"payment_id": None}, {"user_id": None}):
+        await till.told(payment, **changes)
+    assert (await till.owed(), till.counted(), till.woken, await till.credits()) == ([], {}, 0, 10)
+    await till.told(payment, Status.ODD)
+    assert (await till.owed(), till.counted()) == ([], {})
+
+
+async def test_a_link_is_owed_where_nobody_waits_for_it_and_there_is_one(till: Till) -> None:
+    """Once: what has its link is not linked again."""
+    for owed, url, kinds in ((True, None, []), (False, "u", []), (True, "u", ["payment_link"])):
+        payment = await till.bought()
+        for _ in range(2):
+            await till.told(payment, Status.PENDING, owed, url=url, id=str(payment))
+        assert [kind for kind, _ in await till.owed()] == kinds
+    assert till.counted() == {"linked": 3}
+
+
+@pytest.mark.parametrize(("attempts", "address", "kept"), [(1, None, True), (2, None, False), (2, "a@b.example", True)])
+async def test_an_address_that_was_removed_goes_out_of_a_text_that_had_to_be_sent_again(
+    till: Till, attempts: int, address: str | None, kept: bool
+) -> None:
+    """Not where it was sent once alone, nor where the person has an address."""
+    payment = await till.bought(attempts=attempts)
+    await till.rows.conn.execute("UPDATE users SET email = $1 WHERE id = $2", address, PERSON)
+    await till.told(payment, Status.PENDING, url="u")
+    assert ("a@b.example" in await till.rows.of(str(payment), "request::text")) == kept
+
+
+async def test_a_cancellation_is_told_of_once_with_its_reason(till: Till) -> None:
+    for reason, told in (("fraud", "fraud"), (None, "unknown")):
+        payment = await till.bought()
+        for _ in range(2):
+            await till.told(payment, Status.CANCELED, cancel_reason=reason, id=str(payment))
+        assert (await till.owed())[-1][1]["reason"] == told
+    assert (len(await till.owed()), till.counted()) == (2, {"canceled": 2})
+
+
+@pytest.mark.parametrize(
+    ("changes", "test", "difference"),
+    [
+        ({"amount": 19_999}, True, "amount"),
+        ({"currency": "EUR"}, True, "amount"),
+        ({"shop_id": "2"}, True, "shop"),
+        ({"test": False}, True, "not_test"),
+        ({"test": True}, False, "test"),
+    ],
+)
+async def test_what_was_paid_otherwise_is_reviewed_and_the_operator_told_once(
+    till: Till, changes: dict[str, Any], test: bool, difference: str
+) -> None:
+    payment = await till.bought(test=test)
+    for _ in range(2):
+        await till.told(payment, **{"test": test} | changes)
+    [(kind, payload)] = await till.owed()
+    assert (kind, payload["difference"]) == ("alert_payment_in_review", difference)
+    assert (till.counted(), await till.credits()) == ({"review": 1}, 10)
+
+
+async def test_a_payment_is_credited_once_and_counted_by_what_showed_it(till: Till) -> None:
+    payment = await till.bought()
+    for _ in range(2):
+        await till.told(payment)
+    assert (till.counted(), await till.credits()) == ({"succeeded": 1}, 20)
+    assert [kind for kind, _ in await till.owed()] == ["payment_succeeded", "receipt_offer"]
+    assert till.metrics.registry.get_sample_value("bot_payments_confirmed_total", {"source": "poll"}) == 1
+
+
+async def test_a_payment_of_what_is_closed_is_told_to_the_operator_and_not_credited(till: Till) -> None:
+    payment = await till.bought(status="canceled", poll_at=None)
+    await till.told(payment)
+    assert [kind for kind, _ in await till.owed()] == ["alert_payment_late"]
+    assert (till.counted(), await till.credits()) == ({"late": 1}, 10)
+
+
+@pytest.mark.parametrize(
+    ("receipts", "address", "columns"),
+    [
+        ("", None, {}),
+        ("shop@example.com", "a@b.example", {}),
+        ("shop@example.com", None, {"gateway": "stars", "currency": "XTR"}),
+    ],
+)
+async def test_no_address_is_asked_for_where_no_receipt_is_sent_or_one_is_known(
+    till: Till, receipts: str, address: str | None, columns: dict[str, Any]
+) -> None:
+    till.settings = till.settings.model_copy(update={"yookassa_receipt_email": receipts})
+    await till.rows.conn.execute("UPDATE users SET email = $1", address)
+    await till.told(await till.bought(**columns), currency=columns.get("currency", "RUB"))
+    assert [kind for kind, _ in await till.owed()] == ["payment_succeeded"]
+
+
+async def test_an_address_is_asked_for_after_the_first_payment_alone(till: Till) -> None:
+    for payment in (await till.bought(), await till.bought()):
+        await till.told(payment, id=str(payment))
+    assert [kind for kind, _ in await till.owed()] == ["payment_succeeded", "receipt_offer", "payment_succeeded"]
+
+
+async def test_a_refund_takes_its_share_once_rounded_down_and_what_is_short_is_noted(till: Till) -> None:
+    """Ten credits for 200 roubles: 50.01 of them are two and a half, and what was spent is missing."""
+    payment = await till.bought()
+    await till.told(payment)
+    state = "status, refunded, credits_taken, credits_short"
+    for _ in range(2):
+        await till.told(payment, refunded=5_001)
+        assert await till.rows.of(str(payment), state) == ("succeeded", 5_001, 2, 0)
+    assert await till.credits() == 18
+    await till.spend(13)
+    for _ in range(2):
+        await till.told(payment, refunded=99_999)
+        assert await till.rows.of(str(payment), state) == ("refunded", 20_000, 7, 3)
+    assert (till.counted(), await till.credits()) == ({"succeeded": 1, "refunded_in_part": 1, "refunded": 1}, 0)
+    refunds = [payload for kind, payload in await till.owed() if kind == "payment_refunded"]
+    assert [(one["taken"], one["short"], one["full"]) for one in refunds] == [(2, 0, False), (5, 3, True)]
