@@ -26,7 +26,8 @@ _PROCESSES = (
 )
 _ENOUGH_S = 30.0
 """Seconds of tests that a mutant has to survive."""
-_NO_TIME_S = 0.1
+_LITTLE_S = 1.0
+"""What a test takes at most that is tried with each of its parameters at once."""
 
 
 def main() -> int:
@@ -123,8 +124,7 @@ class _Trial:
         coming = [test for test in self._reached if test.comes_by(mutant.reach_in, mutant.lines)]
         coming.sort(key=lambda test: test.seconds / test.lines[mutant.reach_in].bit_count())
         for test in coming:
-            # Of those that take no time, all
-            kind = test.test if test.seconds < _NO_TIME_S else test.test.partition("[")[0]
+            kind = test.test if test.seconds < _LITTLE_S else test.test.partition("[")[0]
             kinds.setdefault(kind, []).append(test)
         in_turn = [test for test in chain(*zip_longest(*kinds.values())) if test is not None]
         killers = self._ledger.killers(mutant.name.split(":")[0])
