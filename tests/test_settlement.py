@@ -8,14 +8,15 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from app.db import open_pool
-from app.flows.purchases.settle import Settlement, Source
+from app.db import open_pool, transaction
+from app.flows.purchases.settle import NOTHING, Settlement, Source
 from app.gateways.port import Charge, Status
 from app.metrics import Metrics
-from app.repo import audit, credits, users
+from app.repo import audit, credits, payments, users
 from app.repo.credits import Reason
 from app.repo.records import Pool
 from app.settings import Settings
+from tests.flows import flow_settings, outcomes
 from tests.rows import NOW, Rows
 
 PERSON, OTHER, OPERATOR = 1, 2, 3
@@ -54,9 +55,7 @@ class Till:
 
     def counted(self) -> dict[str, int]:
         """Purchases by the state that they came into, as far as there are any."""
-        [counter] = [each for each in self.metrics.payments.collect() if each.name == "bot_payments"]
-        values = {each.labels["outcome"]: int(each.value) for each in counter.samples if each.name.endswith("_total")}
-        return {outcome: value for outcome, value in values.items() if value}
+        return outcomes(self.metrics.payments)
 
     async def spend(self, price: int) -> None:
         """An order of that price that was drawn."""
@@ -72,22 +71,8 @@ class Till:
 @pytest.fixture
 async def till(database_url: str) -> AsyncIterator[Till]:
     """Its books are audited at the end."""
-    values: dict[str, Any] = {
-        "_env_file": None,
-        "env": "sandbox",
-        "bot_token": "4242:a-token-of-the-tests",
-        "gen_api_key": "a-key",
-        "public_url": "http://127.0.0.1",
-        "webhook_secret": "a-secret-of-the-tests-that-is-long-enough",
-        "database_url": database_url,
-        "yookassa_shop_id": "1",
-        "yookassa_secret_key": "test_key_of_the_tests",
-        "admin_ids": (OPERATOR,),
-        "yookassa_receipt_email": "shop@example.com",
-        "yookassa_vat_code": 11,
-        "yookassa_tax_system_code": 2,
-    }
-    settings = Settings(**values)
+    receipts = {"yookassa_receipt_email": "shop@example.com", "yookassa_vat_code": 11, "yookassa_tax_system_code": 2}
+    settings = flow_settings(database_url, admin_ids=(OPERATOR,), **receipts)
     pool = await open_pool(settings, 2)
     async with pool.acquire() as conn:
         await users.visit(conn, PERSON)
@@ -216,3 +201,32 @@ async def test_a_refund_takes_its_share_once_rounded_down_and_what_is_short_is_n
     assert (till.counted(), await till.credits()) == ({"succeeded": 1, "refunded_in_part": 1, "refunded": 1}, 0)
     refunds = [payload for kind, payload in await till.owed() if kind == "payment_refunded"]
     assert [(one["taken"], one["short"], one["full"]) for one in refunds] == [(2, 0, False), (5, 3, True)]
+
+
+async def test_a_refund_that_the_row_has_taken_in_meanwhile_takes_no_credits(till: Till) -> None:
+    """Whoever read the row before finds it changed: nothing is kept of what they would have taken."""
+    payment = await till.bought()
+    await till.told(payment)
+    await till.spend(20)
+    before = await payments.by_id(till.rows.conn, payment)
+    assert before is not None
+    await till.told(payment, refunded=20_000)
+    charge = Charge("c", Status.PAID, 20_000, "RUB", "1", True, payment, PERSON, None, 20_000, None, None)
+    settlement = Settlement(till.pool, till.settings, till.metrics, till.wake)
+    assert await settlement.bring(till.rows.conn, before, charge) == NOTHING
+    await till.rows.conn.execute("UPDATE users SET credits = 5 WHERE id = $1", PERSON)
+    with pytest.raises(RuntimeError, match="known already"):
+        async with transaction(till.pool) as conn:
+            await settlement.bring(conn, before, charge)
+    await till.rows.conn.execute("UPDATE users SET credits = 0 WHERE id = $1", PERSON)
+
+
+async def test_a_payment_that_was_credited_before_cannot_succeed(till: Till) -> None:
+    """The books would not say twice that it was: nothing of it is kept."""
+    payment = await till.bought()
+    entry = "INSERT INTO ledger (user_id, delta, balance, reason, ref) VALUES ($1, 10, 20, 'purchase', $2)"
+    await till.rows.conn.execute(entry, PERSON, str(payment))
+    with pytest.raises(RuntimeError, match="without having succeeded"):
+        await till.told(payment)
+    assert await till.rows.of(str(payment), "status") == "new"
+    await till.rows.conn.execute("DELETE FROM ledger WHERE reason = 'purchase'")
