@@ -1,87 +1,22 @@
 """What a gateway says of a charge becomes of the books, of what is owed, and of what is counted: word by word."""
 
-import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
-from app.db import open_pool, transaction
-from app.flows.purchases.settle import NOTHING, Settlement, Source
+from app.db import transaction
+from app.flows.purchases.settle import NOTHING, Settlement
 from app.gateways.port import Charge, Status
-from app.metrics import Metrics
-from app.repo import audit, credits, payments, users
-from app.repo.credits import Reason
-from app.repo.records import Pool
-from app.settings import Settings
-from tests.flows import flow_settings, outcomes
-from tests.rows import NOW, Rows
-
-PERSON, OTHER, OPERATOR = 1, 2, 3
-ADDRESSED = json.dumps({"receipt": {"customer": {"email": "a@b.example"}}})
-
-
-@dataclass
-class Till:
-    """The settlement with a pool of its own; `woken` counts how often the deliverer was."""
-
-    pool: Pool
-    rows: Rows
-    settings: Settings
-    metrics: Metrics = field(default_factory=Metrics)
-    woken: int = 0
-
-    async def bought(self, **columns: Any) -> UUID:
-        """A purchase: new, for 200 roubles and ten credits, unless said otherwise."""
-        payment = uuid4()
-        await self.rows.add(str(payment), **{"id": payment, "status": "new", "poll_at": NOW} | columns)
-        return payment
-
-    async def told(self, payment: UUID, status: Status = Status.PAID, owed: bool = True, **changes: Any) -> None:
-        """The gateway says so of the purchase's charge."""
-        charge = Charge("c", status, 20_000, "RUB", "1", True, payment, PERSON, None, 0, None, None)
-        settlement = Settlement(self.pool, self.settings, self.metrics, self.wake)
-        await settlement.settle(payment, replace(charge, **changes), Source.POLL, owed=owed)
-
-    def wake(self) -> None:
-        self.woken += 1
-
-    async def owed(self) -> list[tuple[str, dict[str, Any]]]:
-        """Kind and payload of every message that is owed, in order."""
-        found = await self.rows.conn.fetch("SELECT kind, payload FROM outbox ORDER BY id")
-        return [(row["kind"], json.loads(row["payload"])) for row in found]
-
-    def counted(self) -> dict[str, int]:
-        """Purchases by the state that they came into, as far as there are any."""
-        return outcomes(self.metrics.payments)
-
-    async def spend(self, price: int) -> None:
-        """An order of that price that was drawn."""
-        orders = Rows(self.rows.conn, "generations", {"model": "m", "size": "s", "user_id": PERSON, "order_key": "k"})
-        order = await orders.add("order", price=price, status="delivered", finished_at=NOW, deadline_at=NOW)
-        await credits.debit(self.rows.conn, PERSON, price, Reason.ORDER, str(order))
-
-    async def credits(self) -> int:
-        balance: int = await self.rows.conn.fetchval("SELECT credits FROM users WHERE id = $1", PERSON)
-        return balance
+from app.repo import payments
+from tests.flows import OTHER, PERSON, Till, open_till
 
 
 @pytest.fixture
 async def till(database_url: str) -> AsyncIterator[Till]:
-    """Its books are audited at the end."""
-    receipts = {"yookassa_receipt_email": "shop@example.com", "yookassa_vat_code": 11, "yookassa_tax_system_code": 2}
-    settings = flow_settings(database_url, admin_ids=(OPERATOR,), **receipts)
-    pool = await open_pool(settings, 2)
-    async with pool.acquire() as conn:
-        await users.visit(conn, PERSON)
-        await users.visit(conn, OTHER)
-        usual = {"user_id": PERSON, "plan": "p200", "credits": 10, "amount": 20_000, "gateway": "yookassa"}
-        rows = Rows(conn, "payments", usual | {"shop_id": "1", "test": True, "request": ADDRESSED, "attempts": 1})
-        yield Till(pool, rows, settings)
-        assert await audit.differences(conn) == []
-    await pool.close()
+    async with open_till(database_url) as opened:
+        yield opened
 
 
 async def test_a_charge_that_is_not_this_purchases_changes_nothing(till: Till) -> None:
@@ -201,6 +136,16 @@ async def test_a_refund_takes_its_share_once_rounded_down_and_what_is_short_is_n
     assert (till.counted(), await till.credits()) == ({"succeeded": 1, "refunded_in_part": 1, "refunded": 1}, 0)
     refunds = [payload for kind, payload in await till.owed() if kind == "payment_refunded"]
     assert [(one["taken"], one["short"], one["full"]) for one in refunds] == [(2, 0, False), (5, 3, True)]
+
+
+async def test_a_second_refund_asks_for_no_credit_that_the_first_was_short_of(till: Till) -> None:
+    """A part of the money leaves the days; what is missing is missing once."""
+    payment = await till.bought()
+    await till.told(payment)
+    await till.spend(19)
+    for refunded, taken, short in ((5_000, 1, 1), (10_000, 1, 4)):
+        await till.told(payment, refunded=refunded)
+        assert await till.rows.of(str(payment), "credits_taken, credits_short") == (taken, short)
 
 
 async def test_a_refund_that_the_row_has_taken_in_meanwhile_takes_no_credits(till: Till) -> None:

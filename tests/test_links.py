@@ -1,0 +1,114 @@
+"""What a person who presses a plan is shown, whatever the gateway answers; the worker goes on with what is open."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from app.flows.purchases.checkout import LINK_TRUSTED_S, Outcome
+from app.gateways.port import Charge, Refused, Status, Unavailable
+from tests.flows import PERSON
+from tests.shop import LINK, Shop, open_shop
+
+
+@pytest.fixture
+async def shop(database_url: str) -> AsyncIterator[Shop]:
+    async with open_shop(database_url) as opened:
+        yield opened
+
+
+async def test_a_press_makes_one_charge_and_a_second_one_shows_its_link(shop: Shop) -> None:
+    """Nobody is sent what they were just shown."""
+    for _ in range(2):
+        assert await shop.offer() == (Outcome.LINK, "u")
+    assert (shop.gateway.calls, await shop.states(), await shop.kinds()) == (["create press"], ["pending"], [])
+    assert shop.till.counted() == {"created": 1, "linked": 1}
+
+
+async def test_an_old_link_is_read_back_before_it_is_shown_again(shop: Shop) -> None:
+    """And a new charge is made where that one is over by then."""
+    await shop.offer()
+    [payment] = await shop.till.rows.conn.fetchval("SELECT array_agg(id) FROM payments")
+    aged = "UPDATE payments SET linked_at = now() - make_interval(secs => $1)"
+    for age, calls in ((LINK_TRUSTED_S - 5, 0), (LINK_TRUSTED_S, 1)):
+        await shop.till.rows.conn.execute(aged, age)
+        shop.shows(payment)
+        assert await shop.offer() == (Outcome.LINK, "u")
+        assert shop.gateway.calls.count("read press") == calls
+    shop.shows(payment, status=Status.CANCELED, cancel_reason="expired_on_confirmation")
+    shop.gateway.creates = [replace(LINK, id="d")]
+    assert await shop.offer() == (Outcome.LINK, "u")
+    assert (shop.gateway.calls[-1], await shop.states()) == ("create press", ["canceled", "pending"])
+
+
+@pytest.mark.parametrize("charge", [replace(LINK, url=None), replace(LINK, status=Status.ODD)])
+async def test_a_charge_without_a_link_is_for_later(shop: Shop, charge: Charge) -> None:
+    shop.gateway.creates = [charge]
+    assert await shop.offer() == (Outcome.LATER, None)
+
+
+async def test_an_unknown_create_call_is_repeated_by_the_worker_alone_and_its_link_is_owed(shop: Shop) -> None:
+    """In a while: a press meanwhile makes none."""
+    shop.gateway.creates = [Unavailable("away")]
+    assert await shop.offer() == (Outcome.LATER, None)
+    [payment] = await shop.till.rows.conn.fetchval("SELECT array_agg(id) FROM payments")
+    assert await shop.links.poll.claim(9) == []
+    await shop.till.rows.conn.execute("UPDATE payments SET poll_at = now()")
+    shop.gateway.creates = [LINK]
+    assert await shop.links.poll.claim(9) == [payment]
+    await shop.links.poll.reconcile(payment)
+    assert (shop.gateway.calls, await shop.kinds()) == (["create press", "create poll"], ["payment_link"])
+
+
+async def test_a_refusal_ends_a_first_call_alone(shop: Shop) -> None:
+    """One of a repeated call says nothing of the call before: it is put off. The operator is told once an hour."""
+    shop.gateway.creates = [Refused(403, "no")]
+    assert await shop.offer() == (Outcome.REFUSED, None)
+    assert (await shop.states(), shop.till.counted()) == (["canceled"], {"created": 1, "refused": 1})
+    repeated = await shop.till.bought(attempts=1, request="{}")
+    await shop.links.poll.reconcile(repeated)
+    assert await shop.till.rows.of(str(repeated), "status, poll_at > now()") == ("new", True)
+    assert await shop.kinds() == ["alert_checkout_refused"]
+
+
+async def test_three_refusals_stop_new_charges_until_one_is_accepted(shop: Shop) -> None:
+    """A press is refused without a row; the worker waits as well, and a trial in a while closes the circuit."""
+    shop.gateway.creates = [Refused(403, "no")]
+    for _ in range(4):
+        assert await shop.offer() == (Outcome.REFUSED, None)
+    assert (len(await shop.states()), len(shop.gateway.calls)) == (3, 3)
+    waiting = await shop.till.bought()
+    await shop.links.poll.reconcile(waiting)
+    assert len(shop.gateway.calls) == 3
+    await shop.till.rows.conn.execute("DELETE FROM payments WHERE status = 'new'")
+    await shop.till.rows.conn.execute("UPDATE breakers SET trial_at = now() WHERE opened_at IS NOT NULL")
+    shop.gateway.creates = [LINK]
+    assert await shop.offer() == (Outcome.LINK, "u")
+    assert await shop.till.rows.conn.fetchval("SELECT opened_at IS NULL FROM breakers WHERE provider = 'yookassa'")
+
+
+@pytest.mark.parametrize(
+    ("second", "outcome", "told", "address"),
+    [
+        (LINK, Outcome.LINK, ["email_refused"], None),
+        (Refused(400, "no"), Outcome.REFUSED, ["alert_checkout_refused"], "a@b.example"),
+    ],
+)
+async def test_an_address_is_dropped_where_the_same_is_taken_without_it(
+    shop: Shop, second: Charge | Exception, outcome: Outcome, told: list[str], address: str | None
+) -> None:
+    """What may be that person's alone counts for nobody else; what is refused without it, too, was not the address."""
+    await shop.till.rows.conn.execute("UPDATE users SET email = 'a@b.example' WHERE id = $1", PERSON)
+    shop.gateway.creates = [Refused(400, "no"), second]
+    assert (await shop.offer())[0] is outcome
+    assert await shop.kinds() == told
+    assert await shop.till.rows.conn.fetchval("SELECT email FROM users WHERE id = $1", PERSON) == address
+    refusals = await shop.till.rows.conn.fetchval("SELECT sum(refusals) FROM breakers")
+    assert (refusals or 0) == (1 if address else 0)
+
+
+async def test_another_refusal_than_of_the_body_is_nobodys_address(shop: Shop) -> None:
+    await shop.till.rows.conn.execute("UPDATE users SET email = 'a@b.example' WHERE id = $1", PERSON)
+    shop.gateway.creates = [Refused(403, "no"), LINK]
+    assert (await shop.offer())[0] is Outcome.REFUSED
+    assert await shop.kinds() == ["alert_checkout_refused"]
