@@ -5,9 +5,11 @@ import asyncio
 import asyncpg
 import pytest
 
-from app.notices import DebtTaken
-from app.repo import generations, outbox
+from app.flows.delivery.lanes import PICTURES, RETRIES, TEXTS
+from app.notices import DebtTaken, Picture
+from app.repo import generations, outbox, wakes
 from app.repo.generations import NewOrder
+from app.repo.wakes import CHANNEL
 from local.postgres import Postgres
 from tests.world import World
 
@@ -64,6 +66,21 @@ async def test_what_was_written_while_nobody_listened_is_found_by_the_next_look(
         await bot.db.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {_WATCHES}")
         await outbox.put(bot.db, anna.id, debt)
     await bot.told(anna, debt)
+
+
+async def test_a_result_wakes_who_brings_results_and_a_sentence_who_says_sentences(database_url: str) -> None:
+    """By the word of the transaction, and by the look: which finds what has failed before for another lane still."""
+    db, heard = await asyncpg.connect(database_url), asyncio.Queue[object]()
+    await db.add_listener(CHANNEL, lambda _conn, _pid, _channel, work: heard.put_nowait(work))
+    await outbox.put(db, 1, Picture("a-ref"))
+    await outbox.put(db, 2, DebtTaken("a-ref", 2, 0, 8))
+    lanes = PICTURES.work, TEXTS.work
+    async with asyncio.timeout(10):
+        assert (await heard.get(), await heard.get()) == lanes
+    assert set(await wakes.due(db)) == set(lanes)
+    await db.execute("UPDATE outbox SET failures = 1")
+    assert set(await wakes.due(db)) == {RETRIES.work, TEXTS.work}
+    await db.close()
 
 
 async def _the_watch_is_up(bot: World) -> None:

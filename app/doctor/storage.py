@@ -19,7 +19,7 @@ _WAIT_S = 5
 
 _SLICE = 5000
 _READING_S = 6
-"""For reading everybody's books: half a million people's on a small machine."""
+"""For reading everybody's books: fifty thousand people's with ten entries each, half a million's with one or two."""
 
 _ROUND_S = 2 * 24 * 3600
 """The bot's audit goes through everybody's books in a day, and through ten million people's in two."""

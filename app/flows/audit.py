@@ -1,6 +1,6 @@
 """The audit beside the bot: what is new in the ledger within minutes, everybody again and again, in slices.
 
-The whole ledger is never read at once: a slice takes some tenths of a second, however many people there are.
+The whole ledger is never read at once: a slice takes half a second, however many people there are.
 """
 
 import structlog
