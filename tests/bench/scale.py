@@ -22,8 +22,9 @@ FLAT = 1.2
 GRAIN_MS = 0.1
 """Two times that differ by less are the same: a round trip takes longer."""
 
-_PAGES, _GRAIN_PAGES = 1.5, 20
-"""Twenty rows lie on one page or on twenty."""
+_PAGES, _GRAIN_PAGES = 1.5, max(fill.OPEN.values()) + 20
+"""Where the statistics know of none in a state, a row is looked for among those that are in it; twenty rows lie on one
+page or on twenty."""
 
 _RUNS = 9
 _SERVER = {
