@@ -73,6 +73,31 @@ async def test_sigkill_at_once(play: Stage, bot: Bot, person: Somebody) -> None:
         await play.delivered(who)
 
 
+async def test_sigterm_while_yookassa_says_nothing(play: Stage, bot: Bot, person: Somebody) -> None:
+    """A press on a plan, its notification and the workers' question wait for it: the process ends in time, and the link
+    comes afterwards."""
+    paid, buyer = person(), person()
+    payment = await play.choose(paid)
+    for route in ("payments.create", "payments.get"):
+        play.yookassa.fault(route, hang=True, times=9)
+    await buyer.send_text("/buy_subscription")
+    offer = await play.offered(buyer, "200 ₽")
+    await buyer.press(offer.id, "200 ₽", wait=False)
+    paying = asyncio.create_task(play.yookassa.pay(payment))
+    for route in ("payments.create", "payments.get"):
+        await play.yookassa.wait_for(lambda r=route: play.yookassa.called(r), 20)  # type: ignore[misc]  # a lambda has no types
+    told_at = time.monotonic()
+    bot.signal(signal.SIGTERM)
+    assert await bot.ended() == 0
+    assert time.monotonic() - told_at < 10
+    play.yookassa.heal()
+    await asyncio.gather(paying, return_exceptions=True)
+    await play.pool.execute("UPDATE payments SET poll_at = now() WHERE status IN ('new', 'pending')")
+    await bot.start()
+    await play.told(paid, "добавлено 10 кредитов")
+    await play.says(buyer, lambda message: any("url" in button for button in message.buttons))
+
+
 _NAMES_THAT_HANG = """
 #define _GNU_SOURCE
 #include <dlfcn.h>
