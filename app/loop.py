@@ -14,10 +14,28 @@ import uvloop
 
 
 class Loop(uvloop.Loop):
-    """Look-ups wait neither for one another nor does the end wait for them.
+    """Look-ups wait neither for one another nor does the end wait for them."""
 
-    Of what the loop connects by itself (PostgreSQL, Redis) the names are still uvloop's to look up.
-    """
+    async def create_connection(
+        self, protocol_factory: Any, host: Any = None, port: Any = None, **options: Any
+    ) -> tuple[Any, Any]:
+        """As uvloop's, which PostgreSQL's and Redis's drivers ask with a name: the first of its addresses that answers.
+
+        Raises OSError, the last address's.
+        """
+        if host is None:
+            return await super().create_connection(protocol_factory, host, port, **options)
+        asked = {name: options.pop(name) for name in ("family", "proto", "flags") if name in options}
+        found = await self.getaddrinfo(host, port, type=socket.SOCK_STREAM, **asked)
+        if options.get("ssl"):
+            options.setdefault("server_hostname", host)
+        refusal = OSError(f"{host} has no address")
+        for *_, address in found:
+            try:
+                return await super().create_connection(protocol_factory, *address[:2], **options)
+            except OSError as error:
+                refusal = error
+        raise refusal
 
     async def getaddrinfo(
         self, host: Any, port: Any, *, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app.loop import Loop
+from local.ports import free_port
 
 HANGS = "nobody.answers.invalid"
 
@@ -57,3 +58,32 @@ def test_a_name_that_leads_nowhere_is_an_error_for_who_asked() -> None:
             runner.run(look_up("no such name"))
         with pytest.raises(UnicodeError):
             runner.run(look_up("x" * 300))
+
+
+def test_a_connection_goes_to_the_first_address_of_a_name_that_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As PostgreSQL's and Redis's drivers ask for it; where none answers it is the last one's refusal."""
+    free = free_port()
+    family, real = socket.AF_INET, socket.getaddrinfo
+
+    def look_up(host: Any, port: Any, *arguments: Any) -> Any:
+        if host != "two.addresses.invalid":
+            return real(host, port, *arguments)
+        return [(family, socket.SOCK_STREAM, 6, "", ("127.0.0.1", at)) for at in (free, port)]
+
+    async def connect() -> bytes:
+        async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"here")
+            writer.close()
+
+        async with await asyncio.start_server(greet, "127.0.0.1", 0) as listening:
+            port = listening.sockets[0].getsockname()[1]
+            reader, writer = await asyncio.open_connection("two.addresses.invalid", port)
+            said = await reader.read()
+            writer.close()
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("two.addresses.invalid", free)
+        return said
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        assert runner.run(connect()) == b"here"

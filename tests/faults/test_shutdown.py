@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from sandbox.telegram import Person
 from tests.faults.harness import Bot, Stage
@@ -113,24 +114,54 @@ int getaddrinfo(const char *name, const char *port, const struct addrinfo *hints
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux" or shutil.which("cc") is None, reason="takes a C compiler and LD_PRELOAD")
-async def test_sigterm_while_names_are_looked_up_that_nobody_answers_for(
-    play: Stage, bot: Bot, person: Somebody, tmp_path: Path
-) -> None:
-    """The system's look-up takes a minute: a press is answered in time, and the process ends in time."""
+@pytest_asyncio.fixture(loop_scope="module")
+async def names_that_hang(tmp_path: Path) -> str:
+    """A library to load before the system's: its look-up of a name in `.hangs` takes a minute."""
+    if sys.platform != "linux" or shutil.which("cc") is None:
+        pytest.skip("takes a C compiler and LD_PRELOAD")
     source, library = tmp_path / "names.c", tmp_path / "names.so"
     source.write_text(_NAMES_THAT_HANG, encoding="utf-8")
     command = ("cc", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl")
     assert await (await asyncio.create_subprocess_exec(*command)).wait() == 0
+    return str(library)
+
+
+async def test_sigterm_while_yookassa_s_name_is_looked_up_in_vain(
+    play: Stage, bot: Bot, person: Somebody, names_that_hang: str
+) -> None:
+    """A press is answered in time, and the process ends in time."""
     await bot.kill()
     hanging = play.bot(yookassa_api_url="http://yookassa.hangs/v3")
-    hanging.environment["LD_PRELOAD"] = str(library)
+    hanging.environment["LD_PRELOAD"] = names_that_hang
     await hanging.start()
     buyer = person()
     await buyer.send_text("/buy_subscription")
     offer = await play.offered(buyer, "200 ₽")
     await buyer.press(offer.id, "200 ₽", wait=False)
     await play.told(buyer, "ЮKassa пока не отвечает", within_s=15)
+    told_at = time.monotonic()
+    hanging.signal(signal.SIGTERM)
+    assert await hanging.ended() == 0
+    assert time.monotonic() - told_at < 10
+    await bot.start()
+
+
+@pytest.mark.parametrize(
+    ("setting", "address", "said"),
+    [
+        ("DATABASE_URL", "postgresql://bot@server.hangs/bot", "postgres.waiting"),
+        ("REDIS_URL", "redis://server.hangs/0", "redis.waiting"),
+    ],
+)
+async def test_sigterm_while_a_server_s_name_is_looked_up_in_vain(
+    play: Stage, bot: Bot, names_that_hang: str, setting: str, address: str, said: str
+) -> None:
+    """A start that waits for PostgreSQL or Redis ends as soon as any other."""
+    await bot.kill()
+    hanging = play.bot()
+    hanging.environment |= {"LD_PRELOAD": names_that_hang, setting: address}
+    await hanging.launch()
+    await hanging.logged(said)
     told_at = time.monotonic()
     hanging.signal(signal.SIGTERM)
     assert await hanging.ended() == 0
