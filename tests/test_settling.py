@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.catalog import MODELS
 from app.clients import genapi
@@ -214,8 +215,10 @@ async def test_the_third_refusal_in_a_row_opens_the_circuit_that_it_speaks_of(
     """The operators are told of that one alone; what gen-api says of one order opens none."""
     opened = "SELECT array_agg(provider) FROM breakers WHERE opened_at IS NOT NULL"
     for third in (False, False, True):
-        order = await desk.refused(status)
+        with capture_logs() as log:
+            order = await desk.refused(status)
         assert await desk.stands(order) == ("failed", failure)
+        assert ("breaker.opened" in [line["event"] for line in log]) == bool(circuit and third)
         assert await desk.orders.conn.fetchval(opened) == ([circuit] if circuit and third else None)
         alerts = {kind: len(await desk.owed(kind)) for kind in ("alert_provider_refuses", "alert_model_off")}
         assert {kind for kind, number in alerts.items() if number} == ({alert} if circuit and third else set())
