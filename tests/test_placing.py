@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.catalog import MODELS
 from app.db import open_pool
@@ -77,6 +78,17 @@ async def test_an_order_is_debited_and_placed_once_a_card(counter: Counter) -> N
     await counter.orders.add("another's", order_key="theirs", status="delivered", finished_at=ahead("0 s"))
     assert await counter.place(key="theirs") is Placed.ALREADY
     assert await counter.credits() == 10 - PRICE
+
+
+async def test_a_second_press_is_one_whatever_has_changed_meanwhile(counter: Counter) -> None:
+    """A price, a balance: it is not told that it cannot order. Nor is it written down as a refusal."""
+    assert await counter.place() is Placed.ORDERED
+    with capture_logs() as log:
+        assert await counter.place(price=PRICE + 1) is Placed.ALREADY
+    assert log == []
+    with capture_logs() as log:
+        assert await counter.place(key="other", price=PRICE + 1) is Placed.PRICE_CHANGED
+    assert [line["event"] for line in log] == ["order.declined"]
 
 
 @pytest.mark.parametrize("changes", [{"model": "unknown"}, {"size": "1x1"}])

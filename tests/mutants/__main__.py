@@ -119,10 +119,10 @@ class _Trial:
         return self._ledger.ends(mutant, text, "survived", names)
 
     def _enough(self, mutant: Mutant) -> list[Reached]:
-        """What has killed its neighbours first, then what comes by most of that file in a second; one of each kind."""
+        """What has killed its neighbours first, then the quickest; of those that take longer, one of each kind."""
         kinds: dict[str, list[Reached]] = {}
         coming = [test for test in self._reached if test.comes_by(mutant.reach_in, mutant.lines)]
-        coming.sort(key=lambda test: test.seconds / test.lines[mutant.reach_in].bit_count())
+        coming.sort(key=lambda test: test.seconds)
         for test in coming:
             kind = test.test if test.seconds < _LITTLE_S else test.test.partition("[")[0]
             kinds.setdefault(kind, []).append(test)
