@@ -189,6 +189,8 @@ async def test_findings_are_kept_once_and_forgotten_where_they_are_mended(books:
     assert [tuple(row) for row in left] == [(1, "w", "a"), (2, "w", "a")]
     assert await audit.suspects(books.conn, 9) == [1, 2]
     assert len(await audit.suspects(books.conn, 1)) == 1
+    assert await audit.note(books.conn, [2], []) == 0
+    assert await audit.suspects(books.conn, 9) == [1]
 
 
 async def test_a_part_of_the_audit_goes_on_where_it_was_when_it_is_due(books: Books) -> None:
