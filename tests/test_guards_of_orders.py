@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -322,6 +322,16 @@ async def test_an_order_is_known_by_its_id_and_by_its_number(orders: Rows) -> No
         result = await generations.result(orders.conn, orders.ids[name])
         assert result is not None
         assert (result.id, result.status) == (orders.ids[name], name)
+
+
+async def test_of_an_order_that_there_is_not_nothing_is_said(orders: Rows) -> None:
+    nobodys = uuid4()
+    assert await generations.find_order(orders.conn, "no card", 1) is None
+    assert await generations.owner(orders.conn, nobodys) is None
+    assert await generations.result(orders.conn, nobodys) is None
+    assert await generations.delivered(orders.conn, nobodys, None) is None
+    assert await generations.fail(orders.conn, nobodys, Failure.PROVIDER) is None
+    assert await generations.source(orders.conn, nobodys, 1) is None
 
 
 async def test_what_is_ahead_was_queued_before_and_is_queued_still(orders: Rows) -> None:
