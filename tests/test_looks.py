@@ -35,9 +35,18 @@ async def test_a_notification_is_about_a_charge_of_ours_or_about_nothing(shop: S
 
 
 async def test_nothing_is_read_of_what_is_over(shop: Shop) -> None:
+    """Canceled with its charge, or refunded to the last kopeck; one that was canceled without may yet have one."""
     await shop.till.bought(status="canceled", poll_at=None, provider_id="c")
     assert await shop.notified("c")
+    payment = await shop.till.bought()
+    for refunded in (0, 20_000):
+        await shop.till.told(payment, refunded=refunded, id="d")
+    assert await shop.notified("d")
     assert shop.gateway.calls == []
+    without = await shop.till.bought(status="canceled", poll_at=None)
+    shop.shows(without, status=Status.CANCELED)
+    assert await shop.notified("e", without)
+    assert shop.gateway.calls == ["read notification"]
 
 
 @pytest.mark.parametrize(
