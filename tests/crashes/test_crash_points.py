@@ -16,6 +16,8 @@ from tests.faults.harness import stage
 STEP = 4
 
 
+# A form whose sender died in the midst of it leaves the fake services a file that nobody closes
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 async def test_a_death_at_any_boundary_loses_nothing(database_url: str, redis_url: str, way: type[Way]) -> None:
