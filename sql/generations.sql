@@ -38,8 +38,9 @@ SET attempt = attempt + 1,
     claimable_at = CASE WHEN due_at IS NULL THEN now() + make_interval(secs => $2) ELSE claimable_at END
 WHERE id IN (
     SELECT id FROM generations
-    WHERE status = 'queued' AND LEAST(claimable_at, due_at) <= now() AND LEAST(submit_by, deadline_at) > now()
-      AND id IN (
+    -- IS TRUE: found by these ids, also where the statistics know of none that is queued
+    WHERE (status = 'queued' AND LEAST(claimable_at, due_at) <= now() AND LEAST(submit_by, deadline_at) > now()) IS TRUE
+      AND id = ANY (ARRAY(
         SELECT id FROM (
             SELECT id, (SELECT count(*) FROM unnest($4::bigint[]) AS busy WHERE busy = user_id)
                        + row_number() OVER (PARTITION BY user_id ORDER BY LEAST(claimable_at, due_at)) AS place
@@ -48,7 +49,7 @@ WHERE id IN (
               AND model = ANY ($3::text[])
         ) AS due
         WHERE place <= $5
-      )
+      ))
     ORDER BY LEAST(claimable_at, due_at)
     LIMIT $1
     FOR UPDATE SKIP LOCKED
