@@ -8,6 +8,7 @@ import time
 
 import structlog
 
+from tests.crashes.mortal import lives
 from tests.crashes.walk import Report, every_death, every_pair, theatre
 from tests.crashes.ways import WAYS
 from tests.storm.__main__ import surroundings
@@ -32,8 +33,8 @@ async def walk_all(arguments: argparse.Namespace) -> list[Report]:
     """Every way that is asked for, on servers of its own."""
     over_at = time.monotonic() + arguments.minutes * 60
     walk, reports = every_pair if arguments.pairs else every_death, list[Report]()
-    with surroundings() as around:
-        async with theatre(around.database_url, around.redis.url) as stage:
+    with surroundings() as around, lives() as forked:
+        async with theatre(around.database_url, around.redis.url, forked) as stage:
             for way in WAYS:
                 if (arguments.ways and way.__name__ not in arguments.ways) or time.monotonic() > over_at:
                     continue

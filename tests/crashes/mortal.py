@@ -12,7 +12,10 @@ import logging
 import os
 import signal
 import socket
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
@@ -27,47 +30,49 @@ _DONE = "done"
 
 
 class Lives:
-    """The lives of the bot, one after another, each of which takes what comes to `listening`."""
+    """The lives of the bot, one after another, each of which takes what comes to `port`."""
 
-    def __init__(self, listening: socket.socket) -> None:
-        self._listening = listening
-        self._forking: asyncio.subprocess.Process | None = None
+    def __init__(self, forking: subprocess.Popen[str], port: int) -> None:
+        self.port = port
+        self._forking = forking
         self._alive = False
 
     async def begin(self, settings: Settings) -> None:
         """The process is there; that it serves is seen from outside."""
-        if self._forking is None:
-            self._forking = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                __name__,
-                str(self._listening.fileno()),
-                cwd=_ROOT,
-                pass_fds=[self._listening.fileno()],
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-            )
-        await self._say(json.dumps(environment(settings)))
         self._alive = True
+        await asyncio.to_thread(self._say, json.dumps(environment(settings)))
 
     async def end(self) -> None:
         """SIGKILL for the present one, and the end of its process: nothing is closed in order."""
         if self._alive:
-            await self._say("")
             self._alive = False
+            await asyncio.to_thread(self._say, "")
 
-    async def close(self) -> None:
-        """The end of them all."""
-        if self._forking is not None:
-            await self._forking.communicate()
-
-    async def _say(self, line: str) -> None:
-        assert self._forking is not None
+    def _say(self, line: str) -> None:
         assert self._forking.stdin is not None
         assert self._forking.stdout is not None
-        self._forking.stdin.write(f"{line}\n".encode())
-        answer = await self._forking.stdout.readline()
-        assert answer.decode().strip() == _DONE, "what forks the bot has ended"
+        self._forking.stdin.write(f"{line}\n")
+        self._forking.stdin.flush()
+        assert self._forking.stdout.readline().strip() == _DONE, "what forks the bot has ended"
+
+
+@contextmanager
+def lives() -> Iterator[Lives]:
+    """The process that forks them; what lives at the end is killed with it."""
+    # The port stays ours while nobody lives
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        forking = subprocess.Popen(
+            (sys.executable, "-m", __name__, str(listening.fileno())),
+            cwd=_ROOT,
+            pass_fds=[listening.fileno()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield Lives(forking, listening.getsockname()[1])
+        finally:
+            forking.communicate()
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """Some of the instants of each way, others each time; all of them, in pairs too, are `./run_local.sh crashes`."""
 
 import random
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -9,6 +10,7 @@ import pytest
 from app.notices import PaymentStray
 from app.repo import outbox
 from tests.crashes.lines import Line, Mortality, lines, through
+from tests.crashes.mortal import Lives, lives
 from tests.crashes.walk import every_death, theatre
 from tests.crashes.ways import WAYS, Way
 from tests.faults.harness import stage
@@ -16,13 +18,22 @@ from tests.faults.harness import stage
 STEP = 4
 
 
+@pytest.fixture(scope="module")
+def forked() -> Iterator[Lives]:
+    """What forks the bot has it loaded once for all ways."""
+    with lives() as forking:
+        yield forking
+
+
 # A form whose sender died in the midst of it leaves the fake services a file that nobody closes
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
-async def test_a_death_at_any_boundary_loses_nothing(database_url: str, redis_url: str, way: type[Way]) -> None:
+async def test_a_death_at_any_boundary_loses_nothing(
+    database_url: str, redis_url: str, forked: Lives, way: type[Way]
+) -> None:
     """Every fourth message that changes something, from a random one: settled, told, and the books in order then."""
-    async with theatre(database_url, redis_url) as around:
+    async with theatre(database_url, redis_url, forked) as around:
         report = await every_death(around, way, first=random.randint(1, STEP), step=STEP, changes_only=True)
     print(report)
     assert report.differences == []

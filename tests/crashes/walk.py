@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import socket
 import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
@@ -77,11 +76,6 @@ class Theatre:
         self.mortality.end()
         await self._lives.end()
 
-    async def close(self) -> None:
-        """The end of all lives."""
-        self.mortality.end()
-        await self._lives.close()
-
     async def walk(self, way_of: type[Way], deaths: tuple[int, ...]) -> tuple[bool, int]:
         """The way once, dying at `deaths[0]`; the recovery dies at `deaths[1]`, and so on.
 
@@ -147,27 +141,24 @@ class Theatre:
 
 
 @asynccontextmanager
-async def theatre(database_url: str, redis_url: str) -> AsyncIterator[Theatre]:
+async def theatre(database_url: str, redis_url: str, lives: Lives) -> AsyncIterator[Theatre]:
     """Everything for a walk."""
     async with AsyncExitStack() as stack:
         play = await stack.enter_async_context(stage(database_url, redis_url, **SETTINGS))
         mortality = Mortality()
         settings = play.settings
-        # A port that stays ours while nobody lives
-        listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-        inner = listening.getsockname()[1]
         outward = {
             name: _line(name, getattr(settings, name), mortality)
             for name in ("database_url", "redis_url", "telegram_api_url", "gen_api_url", "yookassa_api_url")
         }
-        inward = Line("webhook", "127.0.0.1", inner, mortality, inward=True, here=settings.port)
+        inward = Line("webhook", "127.0.0.1", lives.port, mortality, inward=True, here=settings.port)
         await stack.enter_async_context(lines(*outward.values(), inward))
         changes: dict[str, Any] = {name: through(getattr(settings, name), line) for name, line in outward.items()}
-        made = Theatre(play, mortality, settings.model_copy(update=changes), Lives(listening))
+        made = Theatre(play, mortality, settings.model_copy(update=changes), lives)
         try:
             yield made
         finally:
-            await made.close()
+            await made.kill()
 
 
 def _line(name: str, url: str, mortality: Mortality) -> Line:
