@@ -204,6 +204,7 @@ WITH old AS (
     SELECT id FROM generations
     WHERE COALESCE(finished_at, ready_at) < now() - make_interval(days => $1)
       AND (prompt IS NOT NULL OR (finished_at IS NOT NULL AND result_url IS NOT NULL))
+    ORDER BY COALESCE(finished_at, ready_at)
     LIMIT $2
     FOR UPDATE SKIP LOCKED
 ), forgotten AS (

@@ -155,7 +155,7 @@ _ORDERS = (
         (_PERSON, "new", "gpt-image-1", "1024x1024", 2, "Кот", ["file"], 1, 900, 810, "low", None, "{}", False, 3, 5),
     ),
     Case("generations.waiting", (500,)),
-    Case("generations.claim_queued", (8, 30, _MODELS, [], 2)),
+    Case("generations.claim_queued", (8, 30, _MODELS, [], 2), "", _OPEN_MS),
     Case("generations.start_submitting", (_QUEUED, 1)),
     Case("generations.requeue", (_SUBMITTING, 1, 5)),
     Case("generations.release", (_QUEUED, 1, 5)),
