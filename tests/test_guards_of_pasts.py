@@ -170,6 +170,7 @@ async def test_charges_are_known_by_their_own_number_at_their_gateway(books: Boo
     await rows.add("paid", status="succeeded", provider_id="a", paid_at=NOW, **stars)
     await rows.add("under review", status="review", provider_id="b", **stars)
     await rows.add("by card", user_id=PERSON, status="canceled", provider_id="c")
+    await rows.add("not asked for", status="succeeded", provider_id="f", paid_at=NOW, **stars)
     for stray in ("d", "e"):
         await charges.stray(conn, stray, PERSON, "x", 5, "XTR", False)
     assert await charges.known(conn, "stars", ["a", "b", "c", "d"]) == {"a": False, "b": True, "d": False}

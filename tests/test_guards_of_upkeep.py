@@ -68,6 +68,8 @@ async def test_a_wish_to_be_forgotten_ends_a_day_later_where_nothing_is_left(boo
         order = await books.orders.add("left", user_id=PERSON, order_key="d", **wiped | left)
         assert await settled() == []
         await conn.execute("DELETE FROM generations WHERE id = $1", order)
+    await books.payments.add("without", user_id=PERSON, status="canceled", created_at=ago("3 days"))
+    assert await settled() == [PERSON]
     addressed = """{"receipt": {"customer": {"email": "a@example.com"}}}"""
     for owner, when, kept in ((OTHER, "3 days", False), (PERSON, "1 day", False), (PERSON, "3 days", True)):
         await books.payments.add("addressed", user_id=owner, status="canceled", request=addressed, created_at=ago(when))

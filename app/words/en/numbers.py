@@ -19,7 +19,7 @@ def about(seconds: float) -> str:
     if seconds < 3:
         return "a few seconds"
     if seconds < 58:
-        return f"about {max(5, 5 * round(seconds / 5))} seconds"
+        return f"about {5 * round(seconds / 5)} seconds"
     whole = round(seconds / 60)
     return "about a minute" if whole == 1 else f"about {whole} minutes"
 

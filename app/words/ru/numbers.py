@@ -34,7 +34,7 @@ def about(seconds: float) -> str:
     if seconds < 3:
         return "несколько секунд"
     if seconds < 58:
-        return f"около {max(5, 5 * round(seconds / 5))} секунд"
+        return f"около {5 * round(seconds / 5)} секунд"
     whole = round(seconds / 60)
     return f"около {whole} {plural(whole, 'минуты', 'минут', 'минут')}"
 
