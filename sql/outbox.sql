@@ -121,13 +121,13 @@ WHERE id IN (
 -- Removes at most $2 messages that ended long ago: by then the state of what they tell of keeps a second one from being
 -- owed. The oldest first: so they are found by their index, however few there are.
 DELETE FROM outbox
-WHERE id IN (
+WHERE id = ANY (ARRAY(
     SELECT id FROM outbox
     WHERE status <> 'pending' AND closed_at < now() - make_interval(days => $1)
     ORDER BY closed_at
     LIMIT $2
     FOR UPDATE SKIP LOCKED
-)
+))
 RETURNING id;
 
 -- name: purge_pauses
