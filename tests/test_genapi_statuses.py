@@ -36,6 +36,13 @@ class Service:
         finally:
             await client.close()
 
+    async def put_off_by(self, value: str) -> float:
+        """The seconds that an order is put off by which is answered 429 with that Retry-After."""
+        self.status, self.headers = 429, {"Retry-After": value}
+        with pytest.raises(NotAccepted) as put_off:
+            await self.creates()
+        return put_off.value.retry_after_s
+
     async def asked(self) -> Outcome:
         client = self.client
         try:
@@ -114,17 +121,18 @@ async def test_a_refusal_is_one_though_its_text_is_too_long_and_an_acceptance_is
         ("12345678901234", 123456789),
         ("²", 0),
         ("soon", 0),
-        (format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True), 3600),
-        (f"{datetime.now(UTC) + timedelta(hours=1):%a, %d %b %Y %H:%M:%S} -0000", 3600),
-        (format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True), 0),
     ],
 )
 async def test_what_is_put_off_says_for_how_long(service: Service, value: str, seconds: float) -> None:
-    """Seconds or an instant, in which there may be no zone; never less than none."""
-    service.status, service.headers = 429, {"Retry-After": value}
-    with pytest.raises(NotAccepted) as put_off:
-        await service.creates()
-    assert put_off.value.retry_after_s == pytest.approx(seconds, abs=60 if seconds == 3600 else 0)
+    assert await service.put_off_by(value) == seconds
+
+
+async def test_what_is_put_off_says_until_when(service: Service) -> None:
+    """With a zone or without one; never less than not at all."""
+    hour = datetime.now(UTC) + timedelta(hours=1)
+    for value in (format_datetime(hour, usegmt=True), f"{hour:%a, %d %b %Y %H:%M:%S} -0000"):
+        assert await service.put_off_by(value) == pytest.approx(3600, abs=60)
+    assert await service.put_off_by(format_datetime(hour - timedelta(hours=2), usegmt=True)) == 0
 
 
 @pytest.mark.parametrize(
