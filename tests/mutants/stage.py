@@ -58,7 +58,8 @@ class Stage:
         return played
 
     def close(self) -> None:
-        """Ends pytest, and what it plays."""
+        """Ends pytest, which waits for its next play or is told that this is no longer wanted."""
+        self._orders.close()
         os.kill(self._company, signal.SIGTERM)
         os.waitpid(self._company, 0)
 
