@@ -25,7 +25,7 @@ async def ordered(bot: World) -> Person:
 
 async def _until_logged(caplog: pytest.LogCaptureFixture, event: str) -> None:
     """An answer that changes nothing shows nowhere but in the log."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while event not in caplog.text:  # noqa: ASYNC110 - the log tells nobody of a line
             await asyncio.sleep(0.05)
 
