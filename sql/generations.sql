@@ -36,7 +36,7 @@ UPDATE generations
 SET attempt = attempt + 1,
     due_at = CASE WHEN due_at IS NOT NULL THEN now() + make_interval(secs => $2) END,
     claimable_at = CASE WHEN due_at IS NULL THEN now() + make_interval(secs => $2) ELSE claimable_at END
-WHERE id IN (
+WHERE id = ANY (ARRAY(
     SELECT id FROM generations
     -- IS TRUE: found by these ids, also where the statistics know of none that is queued
     WHERE (status = 'queued' AND LEAST(claimable_at, due_at) <= now() AND LEAST(submit_by, deadline_at) > now()) IS TRUE
@@ -53,7 +53,7 @@ WHERE id IN (
     ORDER BY LEAST(claimable_at, due_at)
     LIMIT $1
     FOR UPDATE SKIP LOCKED
-)
+))
 RETURNING id, user_id, attempt, model, size, quality, style, prompt,
           COALESCE(sources, array_remove(ARRAY[source_file_id], NULL)) AS sources, request;
 
@@ -116,13 +116,13 @@ SET polls = polls + 1, polled_at = now(),
     poll_at = CASE WHEN deadline_at <= now() THEN now() + interval '15 seconds' ELSE GREATEST(
         LEAST(now() + make_interval(secs => LEAST($2 * power(1.5, LEAST(polls, 12)), 120)), deadline_at),
         now() + interval '1 second') END
-WHERE id IN (
+WHERE id = ANY (ARRAY(
     SELECT id FROM generations
     WHERE status = 'processing' AND poll_at <= now()
     ORDER BY poll_at
     LIMIT $1
     FOR UPDATE SKIP LOCKED
-)
+))
 RETURNING id, request_id, deadline_at <= now() AS expired;
 
 -- name: overdue

@@ -46,7 +46,7 @@ WITH RECURSIVE next AS (
 )
 UPDATE outbox
 SET attempt = attempt + 1, failures = failures + $6, due_at = now() + make_interval(secs => $2)
-WHERE id IN (
+WHERE id = ANY (ARRAY(
     SELECT id FROM outbox
     -- IS TRUE: found by these ids, also where the statistics do not know yet how much waits
     WHERE (status = 'pending' AND due_at <= now()) IS TRUE
@@ -55,7 +55,7 @@ WHERE id IN (
     ORDER BY priority, failures > 0, due_at
     LIMIT $1
     FOR UPDATE SKIP LOCKED
-)
+))
 RETURNING id, chat_id, kind, ref, payload, attempt, failures - $6 AS failures, sends,
           (SELECT language FROM users WHERE users.id = chat_id) AS language;
 
@@ -110,12 +110,12 @@ RETURNING id;
 -- Puts a claimed message ($1, $2) and what else waits for its chat off until the person is back, no failure counted. Passes
 -- over what is parked already, what is leased or put off (its own turn will park it), and what another worker holds.
 UPDATE outbox SET due_at = 'infinity', failures = CASE WHEN id = $1 THEN GREATEST(failures - $4, 0) ELSE failures END
-WHERE id IN (
+WHERE id = ANY (ARRAY(
     SELECT id FROM outbox
     WHERE chat_id = $3 AND status = 'pending' AND due_at < 'infinity'
       AND (due_at <= now() OR id = $1 AND attempt = $2)
     FOR UPDATE SKIP LOCKED
-);
+));
 
 -- name: purge
 -- Removes at most $2 messages that ended long ago: by then the state of what they tell of keeps a second one from being
@@ -133,12 +133,12 @@ RETURNING id;
 -- name: purge_pauses
 -- Removes at most $1 pauses of chats that are over, an hour after they were told of.
 DELETE FROM chat_pauses
-WHERE chat_id IN (
+WHERE chat_id = ANY (ARRAY(
     SELECT chat_id FROM chat_pauses
     WHERE until < now() AND told_at < now() - interval '1 hour'
     LIMIT $1
     FOR UPDATE SKIP LOCKED
-)
+))
 RETURNING chat_id;
 
 -- name: owes

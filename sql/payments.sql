@@ -79,13 +79,13 @@ RETURNING id;
 -- One of another shop is left alone: its body sent here would be a payment that can only go to review.
 UPDATE payments
 SET polls = polls + 1, poll_at = now() + make_interval(secs => LEAST($2 * power(1.5, LEAST(polls, 20)), 3600))
-WHERE id IN (
+WHERE id = ANY (ARRAY(
     SELECT id FROM payments
     WHERE status IN ('new', 'pending') AND poll_at <= now() AND gateway = $3 AND shop_id = $4 AND test = $5
     ORDER BY poll_at
     LIMIT $1
     FOR UPDATE SKIP LOCKED
-)
+))
 RETURNING id;
 
 -- name: of_other_tills

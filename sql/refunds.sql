@@ -49,12 +49,12 @@ RETURNING id;
 -- Takes payments of this till whose announced refunds are to be looked at, and sets the next turn, ever later.
 UPDATE refunds
 SET polls = polls + 1, poll_at = now() + make_interval(secs => LEAST($2 * power(1.5, LEAST(polls, 20)), 3600))
-WHERE id IN (
+WHERE id = ANY (ARRAY(
     SELECT refunds.id FROM refunds JOIN payments ON payments.id = refunds.payment_id
     WHERE refunds.status = 'announced' AND refunds.poll_at <= now()
       AND payments.gateway = $3 AND payments.shop_id = $4 AND payments.test = $5
     ORDER BY refunds.poll_at
     LIMIT $1
     FOR UPDATE OF refunds SKIP LOCKED
-)
+))
 RETURNING payment_id;

@@ -10,7 +10,7 @@ FROM (SELECT ready_at, submitted_at FROM generations
 -- Leases orders whose person may have something new to be told. None while Telegram has told the bot to wait, none of chats
 -- that it has told to wait; passes over those that somebody is telling of.
 UPDATE generations SET tell_until = now() + make_interval(secs => $2)
-WHERE id IN (
+WHERE id = ANY (ARRAY(
     SELECT id FROM generations
     WHERE tell_at <= now() AND COALESCE(tell_until <= now(), true)
       AND NOT EXISTS (SELECT FROM pauses WHERE service = 'telegram' AND until > now())
@@ -18,7 +18,7 @@ WHERE id IN (
     ORDER BY tell_at
     LIMIT $1
     FOR UPDATE SKIP LOCKED
-)
+))
 RETURNING id, user_id, card_message_id, status, model, quality, size, price, prompt, told, told_place,
           (SELECT language FROM users WHERE users.id = user_id) AS language,
           (SELECT balance FROM ledger WHERE reason = 'order' AND ref = generations.id::text) AS balance,

@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import re
 from pathlib import Path
 
 import asyncpg
@@ -46,3 +47,11 @@ def test_no_statement_is_unused() -> None:
     for module in pkgutil.iter_modules(app.repo.__path__):
         importlib.import_module(f"app.repo.{module.name}")
     assert set(_names()) == queries.used
+
+
+def test_what_is_taken_a_few_at_a_time_is_looked_for_once() -> None:
+    """`IN (SELECT … SKIP LOCKED)` may be asked for each row and take more than its LIMIT; an ARRAY is once made."""
+    asked_anew = re.compile(r" IN \(\s+SELECT (?:(?!\n\)).)*SKIP LOCKED", re.DOTALL)
+    for name in _names():
+        stem, _, verb = name.partition(".")
+        assert not asked_anew.search(queries.statements(stem)[verb]), name

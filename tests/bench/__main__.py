@@ -4,12 +4,15 @@
 """
 
 import argparse
+import logging
 import os
 import platform
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+
+import structlog
 
 from tests.bench import contention, scale
 from tests.bench.load import Measure
@@ -41,6 +44,8 @@ def main() -> int:
         print(f"\n{scale.table(compared)}")
         return _told([f"{one.case.name} {one.case.of}: {missed}" for one in compared for missed in one.missed])
     if arguments.contention:
+        # The flows that are run in this process have a line an order
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
         contests = contention.contention(contention.Sizes())
         print(f"\n{contention.table(contests)}")
         return _told([f"{one.name}: {missed}" for one in contests for missed in one.missed])

@@ -13,7 +13,6 @@ from typing import Any
 import aiohttp
 import asyncpg
 
-from app import logs
 from app.db import open_pool
 from app.flows.orders.place import Card, Ordering, Placed
 from app.metrics import Metrics
@@ -186,10 +185,9 @@ class _Contention:
     @asynccontextmanager
     async def _placing(self) -> AsyncIterator[Iterator[Ordering]]:
         """The flow that a press ends in, by a pool each."""
-        named = self._around.settings(self._url, 0, TOKEN) | {"LOG_LEVEL": "WARNING"}
+        named = self._around.settings(self._url, 0, TOKEN)
         values: dict[str, Any] = {"_env_file": None, **{name.lower(): value for name, value in named.items()}}
         settings = Settings(**values)
-        logs.configure(settings)
         pools = [await open_pool(settings) for _ in self._replicas]
         yield cycle([Ordering(pool, settings, Metrics(), lambda: None) for pool in pools])
         for pool in pools:
