@@ -301,6 +301,7 @@ def test_everything_fits_and_can_be_read(stage: Stage, windows: Callable[..., Pa
     page.get_by_role("button", name="Добавить человека").click()
     assert page.evaluate(LOOKS) == []
     page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
     page.locator("#text").fill("/")
     expect(page.get_by_role("option")).to_have_count(3)
     assert page.evaluate(LOOKS) == []
