@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 
 from app import notices, words
+from app.flows.delivery.lanes import PICTURES
 from app.notices import KINDS, Alert, Difference, Notice, Priority
 from app.repo import outbox, stuck
 
@@ -127,6 +128,17 @@ def test_sql_names_the_kinds_of_the_dataclasses() -> None:
         "stuck.sql": {notices.Picture.kind},
     }
     assert int(Priority.BROADCAST) == 2
+
+
+def test_sql_tells_apart_what_is_fetched_as_the_lanes_do() -> None:
+    """What wakes a lane, what it claims, and the index that it is found by: a kind more is one more in each."""
+    fetched = f"kind IN ({', '.join(f"'{kind}'" for kind in PICTURES.kinds)})"
+    named = {
+        path.name: set(re.findall(r"kind IN \(.*?\)", path.read_text()))
+        for path in (*(_ROOT / "sql").glob("*.sql"), *(_ROOT / "migrations").glob("*.sql"))
+    }
+    places = ("outbox.sql", "wakes.sql", "0022-lanes.sql")
+    assert {name: kinds for name, kinds in named.items() if kinds} == {name: {fetched} for name in places}
 
 
 def test_no_kind_is_named_twice() -> None:

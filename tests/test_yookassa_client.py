@@ -7,14 +7,13 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 
 from app.gateways.port import Lane, Refused, Unavailable
 from app.gateways.yookassa import YooKassa
-from app.settings import Settings
 from local.ports import free_port
+from tests.flows import flow_settings
 
 SHOP, KEY = "100500", "test_key_of_the_tests"
 PAYMENT = b'{"id": "2e1", "status": "pending", "amount": {"value": "200.00", "currency": "RUB"}, "test": true}'
@@ -25,19 +24,13 @@ Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
 @asynccontextmanager
 async def client(port: int) -> AsyncIterator[YooKassa]:
     """A client of whatever listens on this port."""
-    values: dict[str, Any] = {
-        "_env_file": None,
-        "env": "sandbox",
-        "bot_token": "4242:a-token-of-the-tests",
-        "public_url": "http://127.0.0.1",
-        "webhook_secret": "a-secret-of-the-tests-that-is-long-enough",
-        "database_url": "postgresql://127.0.0.1",
-        "gen_api_key": "a-key-of-the-tests",
-        "yookassa_shop_id": SHOP,
-        "yookassa_secret_key": KEY,
-        "yookassa_api_url": f"http://127.0.0.1:{port}/v3",
-    }
-    kassa = YooKassa(Settings(**values))
+    settings = flow_settings(
+        "postgresql://127.0.0.1",
+        yookassa_shop_id=SHOP,
+        yookassa_secret_key=KEY,
+        yookassa_api_url=f"http://127.0.0.1:{port}/v3",
+    )
+    kassa = YooKassa(settings)
     try:
         yield kassa
     finally:

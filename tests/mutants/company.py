@@ -9,7 +9,7 @@ import select
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -69,22 +69,17 @@ class Company:
 
     def become(self, files: Sequence[str], said: Path) -> NoReturn:
         """This process is that pytest from now on; what it says goes to a file."""
-        code = _BROKEN
-        try:
+
+        def run() -> int:
             with said.open("wb") as to:
                 os.dup2(to.fileno(), 1)
                 os.dup2(to.fileno(), 2)
             # pytest cannot rewrite the asserts of plugins that are imported already, and does not have to
             options = ("-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning", "-q")
             places = (f"--timeout={_TEST_S}", f"--basetemp={self._root.parent / 'tmp'}")
-            code = int(pytest.main([*files, *options, *places], plugins=[self]))
-        except BaseException:
-            traceback.print_exc()
-            raise
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
+            return int(pytest.main([*files, *options, *places], plugins=[self]))
+
+        _end_with(run)
 
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> object:
         if fixturedef.argname not in self._fixtures:
@@ -113,7 +108,7 @@ class Company:
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
-            self._perform(session, play, writing)
+            _end_with(lambda: self._perform(session, play, writing))
         os.close(writing)
         try:
             in_time = select.select([reading], [], [], play.within_s)[0]
@@ -132,29 +127,21 @@ class Company:
             raise RuntimeError("a fork could not run its tests")
         return Played(noticed or play.tests[0])
 
-    def _perform(self, session: pytest.Session, play: Play, writing: int) -> NoReturn:
-        code = _BROKEN
-        try:
-            os.setpgid(0, 0)
-            recorder = Recorder(self._root, codes(self._living), play.reach) if play.reach else None
-            session.config.pluginmanager.register(recorder or _Noticing(writing))
-            if play.mutant is not None:
+    def _perform(self, session: pytest.Session, play: Play, writing: int) -> int:
+        os.setpgid(0, 0)
+        recorder = Recorder(self._root, codes(self._living), play.reach) if play.reach else None
+        session.config.pluginmanager.register(recorder or _Noticing(writing))
+        if play.mutant is not None:
+            try:
                 graft(self._root, play.mutant, self._living)
-            items = [self._items[test] for test in play.tests]
-            for item, following in zip(items, [*items[1:], None], strict=True):
-                session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-            if recorder:
-                recorder.write()
-            code = _PASSED
-        except NotGraftedError:
-            code = _NOT_GRAFTED
-        except BaseException:
-            traceback.print_exc()
-            raise
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
+            except NotGraftedError:
+                return _NOT_GRAFTED
+        items = [self._items[test] for test in play.tests]
+        for item, following in zip(items, [*items[1:], None], strict=True):
+            session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if recorder:
+            recorder.write()
+        return _PASSED
 
     def _sweep(self) -> None:
         """Drops the databases of a test that did not come to its end."""
@@ -177,3 +164,17 @@ class _Noticing:
         if report.failed:
             os.write(self._to, report.nodeid.encode()[:4096])
             os._exit(_NOTICED)
+
+
+def _end_with(work: Callable[[], int]) -> NoReturn:
+    """This process ends with what `work` returns, and with nothing of what was begun before it."""
+    code = _BROKEN
+    try:
+        code = work()
+    except BaseException:
+        traceback.print_exc()
+        raise
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
