@@ -40,7 +40,7 @@ class Loop(uvloop.Loop):
     async def getaddrinfo(
         self, host: Any, port: Any, *, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
     ) -> list[Any]:
-        """socket.getaddrinfo in a thread of its own, which runs on where nobody waits any more. Raises OSError.
+        """socket.getaddrinfo in a thread of its own, which runs on where nobody waits any more. Raises what it raises.
 
         Whoever asks sees to it that few run at once: each of aiohttp's connectors looks a name up once at a time.
         """
@@ -51,7 +51,7 @@ class Loop(uvloop.Loop):
             error: Exception | None = None
             try:
                 found = socket.getaddrinfo(host, port, family, type, proto, flags)
-            except (OSError, ValueError) as raised:
+            except Exception as raised:
                 error = raised
             with suppress(RuntimeError):  # the loop is closed by now
                 self.call_soon_threadsafe(_tell, answer, found, error)

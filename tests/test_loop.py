@@ -48,16 +48,19 @@ def test_names_that_hang_keep_neither_others_nor_the_end() -> None:
 
 
 def test_a_name_that_leads_nowhere_is_an_error_for_who_asked() -> None:
-    """As with every other loop."""
+    """As with every other loop, and so is what is no name at all: nobody waits for an answer that does not come."""
 
-    async def look_up(name: str) -> None:
-        await asyncio.get_running_loop().getaddrinfo(name, 443)
+    async def look_up(name: Any) -> None:
+        async with asyncio.timeout(5):
+            await asyncio.get_running_loop().getaddrinfo(name, 443)
 
     with asyncio.Runner(loop_factory=Loop) as runner:
         with pytest.raises(socket.gaierror):
             runner.run(look_up("no such name"))
         with pytest.raises(UnicodeError):
             runner.run(look_up("x" * 300))
+        with pytest.raises(TypeError):
+            runner.run(look_up(1.5))
 
 
 def test_a_connection_goes_to_the_first_address_of_a_name_that_answers(monkeypatch: pytest.MonkeyPatch) -> None:
