@@ -22,8 +22,8 @@ from local.postgres import AlreadyRunningError
 
 _ROOT = Path(__file__).resolve().parent.parent
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# One more than there are cores, as most tests wait for something; in their own order, as the longest modules have few
-_WORKERS = min(4, (os.cpu_count() or 1) + 1)
+# Two more than there are cores, as most tests wait for something; in their own order, as the longest modules have few
+_WORKERS = min(4, (os.cpu_count() or 1) + 2)
 _ON_EVERY_CORE = ("-n", str(_WORKERS), "--dist", "loadscope", "--no-loadscope-reorder")
 _HARNESSES = ("storm", "crashes", "mutants", "bench")
 _USAGE = """Usage: ./run_local.sh [doctor [--json] | test [pytest arguments] | storm [--minutes N] [--seed N]
