@@ -51,7 +51,9 @@ async def test_an_order_in_its_last_seconds_is_refunded_and_not_bought(bot: Worl
     bot.gen_api.fault("create", times=99, status=503)
     person = bot.person()
     await bot.order(person)
-    await bot.until("SELECT attempt > 0 AND status = 'queued' FROM generations")
+    # The attempt is counted when it is claimed: once gen-api has heard of it, `queued` means that it was put back
+    await bot.gen_api.wait_for(lambda: bot.gen_api.called("create"))
+    await bot.until("SELECT status = 'queued' FROM generations")
     calls = len(bot.gen_api.called("create"))
     left_s = min(90, deadline_s / 10) - 1
     await bot.db.execute(
