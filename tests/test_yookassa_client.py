@@ -102,6 +102,9 @@ UNUSABLE: dict[str, Answer] = {
     "202": says("202 Accepted", b'{"type": "processing", "retry_after": 1800}'),
     "408": says("408 Request Timeout", b"{}"),
     "409": says("409 Conflict", b"{}"),
+    # What it came to is not said, whatever else is
+    "500 with a payment": says("500 Internal Server Error", PAYMENT),
+    "202 with a payment": says("202 Accepted", PAYMENT),
     "429": says("429 Too Many Requests", b'{"type": "error"}', "Retry-After: 5"),
     "5 MB": says("200 OK", PAYMENT[:-1] + b', "x": "' + b"x" * 5_000_000 + b'"}'),
 }
@@ -134,12 +137,43 @@ async def test_a_4xx_to_a_create_call_is_a_refusal_with_its_status(status: int) 
 
 
 async def test_a_payment_that_is_not_there_is_none_and_wrong_keys_are_no_news_of_it() -> None:
-    """404 to a look says that there is none; a 401 says nothing about the payment."""
+    """404 to a look says that there is none, of a refund as well; a 401 says nothing about the payment."""
     async with server(says("404 Not Found", b"{}")) as port, client(port) as kassa:
         assert await kassa.read("2e1", Lane.POLL) is None
+        assert await kassa.read_refund("3e1", Lane.POLL) is None
     async with server(says("401 Unauthorized", b"{}")) as port, client(port) as kassa:
         with pytest.raises(Unavailable):
             await kassa.read("2e1", Lane.POLL)
+
+
+async def test_each_question_goes_to_its_own_address() -> None:
+    """Below the address of the settings: anything else would be read as something that it is not."""
+    asked = list[bytes]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n")).rpartition(b" ")[0])
+        await says("200 OK", PAYMENT[:-1] + b', "payment_id": "2e1", "items": []}')(writer)
+        writer.close()
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with listening, client(listening.sockets[0].getsockname()[1]) as kassa:
+        await kassa.create("{}", "a-key", Lane.PRESS)
+        await kassa.read("2e1", Lane.POLL)
+        await kassa.read_refund("3e1", Lane.POLL)
+        await kassa.webhooks()
+    assert asked == [b"POST /v3/payments", b"GET /v3/payments/2e1", b"GET /v3/refunds/3e1", b"GET /v3/webhooks"]
+
+
+@pytest.mark.parametrize(("more", "fits"), [(0, True), (1, False)])
+async def test_an_answer_may_be_a_mebibyte_long(more: int, fits: bool) -> None:
+    whole = PAYMENT[:-1] + b', "x": "'
+    body = whole + b"x" * (1024 * 1024 + more - len(whole) - 2) + b'"}'
+    async with server(says("200 OK", body)) as port, client(port) as kassa:
+        if fits:
+            assert await kassa.read("2e1", Lane.POLL) is not None
+        else:
+            with pytest.raises(Unavailable, match="too long"):
+                await kassa.read("2e1", Lane.POLL)
 
 
 async def test_a_redirect_is_not_followed() -> None:
@@ -233,6 +267,25 @@ async def test_more_hung_calls_than_places_end_by_their_deadline_and_the_next_on
         over.set()
     assert payment is not None
     assert payment.amount == 20_000
+
+
+async def test_so_many_calls_wait_for_a_place_and_one_more_fails_at_once() -> None:
+    """Polls have two places and 32 calls that wait for one. Those that wait are answered in their turn."""
+    over = asyncio.Event()
+
+    async def hang(writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+        await says("200 OK", PAYMENT)(writer)
+
+    async with server(hang) as port, client(port) as kassa:
+        calls = [asyncio.create_task(kassa.read("2e1", Lane.POLL)) for _ in range(35)]
+        failed, waiting = await asyncio.wait(calls, timeout=2, return_when=asyncio.FIRST_COMPLETED)
+        over.set()
+        assert failed == {calls[-1]}
+        with pytest.raises(Unavailable, match="too many"):
+            await calls[-1]
+        payments = await asyncio.gather(*waiting)
+    assert {payment and payment.amount for payment in payments} == {20_000}
 
 
 async def test_neither_the_key_nor_the_authorization_header_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -29,7 +29,7 @@ class Client(ApiClient):  # type: ignore[misc]  # the SDK has no types
     """The SDK's client with its own endpoint and keys instead of the SDK's global ones; the wire is aiohttp's."""
 
     def __init__(self, endpoint: str, shop_id: str = "", secret: str = "", token: str | None = None) -> None:
-        Configuration.configure(shop_id or "0", secret or "0")  # ApiClient refuses to be made without
+        Configuration.configure("0", "0")  # ApiClient refuses to be made without
         super().__init__()
         self.endpoint, self.shop_id, self.shop_password = endpoint, shop_id, secret
         self.auth_token = token
@@ -61,7 +61,7 @@ class Client(ApiClient):  # type: ignore[misc]  # the SDK has no types
         """
         try:
             async with asyncio.timeout(DEADLINE_S), self._place(lane):
-                status, content = await self._ask(method, path, headers or {}, body)
+                status, content = await self._ask(method, path, headers, body)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise Unavailable(type(error).__name__) from None
         if 400 <= status < 500 and status not in (408, 409, 429):
@@ -74,7 +74,7 @@ class Client(ApiClient):  # type: ignore[misc]  # the SDK has no types
             raise Unavailable("an answer that is no JSON") from error
 
     async def _ask(
-        self, method: str, path: str, headers: dict[str, str], body: dict[str, Any] | None
+        self, method: str, path: str, headers: dict[str, str] | None, body: dict[str, Any] | None
     ) -> tuple[int, bytes]:
         """The status and the body of the answer, whether or not a kept connection is still one."""
         while True:
