@@ -1,6 +1,6 @@
 """The ways to a link through a gateway whose answers are known, against the database alone."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -28,6 +28,8 @@ class Answers:
     reads: list[Charge | Exception | None] = field(default_factory=lambda: [LINK])
     refunds: dict[str, Refund | Exception | None] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    meanwhile: Callable[[], Awaitable[object]] | None = None
+    """What is done while a create call is under way."""
 
     def request(self, order: Order) -> str:
         return ADDRESSED if order.email else "{}"
@@ -37,6 +39,8 @@ class Answers:
 
     async def create(self, _request: str, key: str, lane: Lane) -> Charge:
         self.calls.append(f"create {lane.value}")
+        if self.meanwhile is not None:
+            await self.meanwhile()
         return replace(_next(self.creates), payment_id=UUID(key))
 
     async def read(self, charge_id: str, lane: Lane) -> Charge | None:
@@ -64,8 +68,8 @@ class Shop:
     gateway: Answers
     links: Links
 
-    async def offer(self) -> tuple[Outcome, str | None]:
-        offer = await self.links.checkout.offer(PERSON, "p200", "https://t.me/bot")
+    async def offer(self, waited_s: float = 0) -> tuple[Outcome, str | None]:
+        offer = await self.links.checkout.offer(PERSON, "p200", "https://t.me/bot", waited_s)
         return offer.outcome, offer.url
 
     async def states(self) -> list[str]:

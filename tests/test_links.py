@@ -1,13 +1,21 @@
 """What a person who presses a plan is shown, whatever the gateway answers; the worker goes on with what is open."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
+from aiogram import Bot
+from structlog.testing import capture_logs
 
-from app.flows.purchases.checkout import LINK_TRUSTED_S, Outcome
+from app.flows.purchases import Purchases
+from app.flows.purchases.checkout import LINK_TRUSTED_S, PATIENCE_S, Outcome
 from app.gateways.port import Charge, Refused, Status, Unavailable
+from app.gateways.stars import Stars, Told
 from tests.flows import PERSON
+from tests.rows import ago
 from tests.shop import LINK, Shop, open_shop
 
 
@@ -41,6 +49,39 @@ async def test_an_old_link_is_read_back_before_it_is_shown_again(shop: Shop) -> 
     assert (shop.gateway.calls[-1], await shop.states()) == ("create press", ["canceled", "pending"])
 
 
+async def test_an_old_link_that_is_over_gives_way_to_none_while_sales_are_stopped(shop: Shop) -> None:
+    """The press is refused like any other, and nothing is asked of who refuses us."""
+    payment = await shop.till.bought(
+        status="pending", provider_id="c", confirmation_url="u", linked_at=ago("55 minutes")
+    )
+    await shop.till.rows.conn.execute(
+        "INSERT INTO breakers (provider, refusals, opened_at, trial_at)"
+        " VALUES ('yookassa', 3, now(), now() + interval '1 minute')"
+    )
+    shop.shows(payment, status=Status.CANCELED)
+    assert await shop.offer() == (Outcome.REFUSED, None)
+    assert (shop.gateway.calls, await shop.states()) == (["read press"], ["canceled"])
+
+
+async def test_who_has_waited_as_long_as_a_press_may_is_told_to_wait_for_the_link(shop: Shop) -> None:
+    """While the gateway says nothing; the worker has the purchase to go on with."""
+    shop.gateway.meanwhile = asyncio.Event().wait
+    async with asyncio.timeout(2):
+        assert await shop.offer(waited_s=PATIENCE_S + 1) == (Outcome.LATER, None)
+    assert await shop.states() == ["new"]
+
+
+async def test_a_press_that_no_connection_was_free_for_is_not_told_to_wait_for_a_link(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the database that is late, not the gateway: the press is brought again."""
+    monkeypatch.setattr("app.db.WAIT_S", 0.05)
+    async with AsyncExitStack() as stack:
+        shop.gateway.meanwhile = lambda: stack.enter_async_context(shop.till.pool.acquire())
+        with pytest.raises(TimeoutError):
+            await shop.offer()
+
+
 @pytest.mark.parametrize("charge", [replace(LINK, url=None), replace(LINK, status=Status.ODD)])
 async def test_a_charge_without_a_link_is_for_later(shop: Shop, charge: Charge) -> None:
     shop.gateway.creates = [charge]
@@ -48,11 +89,12 @@ async def test_a_charge_without_a_link_is_for_later(shop: Shop, charge: Charge) 
 
 
 async def test_an_unknown_create_call_is_repeated_by_the_worker_alone_and_its_link_is_owed(shop: Shop) -> None:
-    """In a while: a press meanwhile makes none."""
+    """In a minute, and never while the first may still be answered."""
     shop.gateway.creates = [Unavailable("away")]
     assert await shop.offer() == (Outcome.LATER, None)
     [payment] = await shop.till.rows.conn.fetchval("SELECT array_agg(id) FROM payments")
     assert await shop.links.poll.claim(9) == []
+    assert await shop.till.rows.conn.fetchval("SELECT poll_at - created_at FROM payments") == timedelta(seconds=68)
     await shop.till.rows.conn.execute("UPDATE payments SET poll_at = now()")
     shop.gateway.creates = [LINK]
     assert await shop.links.poll.claim(9) == [payment]
@@ -64,18 +106,22 @@ async def test_a_refusal_ends_a_first_call_alone(shop: Shop) -> None:
     """One of a repeated call says nothing of the call before: it is put off. The operator is told once an hour."""
     shop.gateway.creates = [Refused(403, "no")]
     assert await shop.offer() == (Outcome.REFUSED, None)
-    assert (await shop.states(), shop.till.counted()) == (["canceled"], {"created": 1, "refused": 1})
+    assert await shop.states() == ["canceled"]
     repeated = await shop.till.bought(attempts=1, request="{}")
     await shop.links.poll.reconcile(repeated)
-    assert await shop.till.rows.of(str(repeated), "status, poll_at > now()") == ("new", True)
+    # The second call: four times the pause before a repetition
+    assert await shop.till.rows.of(str(repeated), "status, poll_at > now() + interval '4 minutes'") == ("new", True)
+    assert shop.till.counted() == {"created": 1, "refused": 1}
     assert await shop.kinds() == ["alert_checkout_refused"]
 
 
 async def test_three_refusals_stop_new_charges_until_one_is_accepted(shop: Shop) -> None:
     """A press is refused without a row; the worker waits as well, and a trial in a while closes the circuit."""
     shop.gateway.creates = [Refused(403, "no")]
-    for _ in range(4):
-        assert await shop.offer() == (Outcome.REFUSED, None)
+    with capture_logs() as log:
+        for _ in range(4):
+            assert await shop.offer() == (Outcome.REFUSED, None)
+    assert [line["event"] for line in log].count("breaker.opened") == 1
     assert (len(await shop.states()), len(shop.gateway.calls)) == (3, 3)
     waiting = await shop.till.bought()
     await shop.links.poll.reconcile(waiting)
@@ -112,3 +158,29 @@ async def test_another_refusal_than_of_the_body_is_nobodys_address(shop: Shop) -
     shop.gateway.creates = [Refused(403, "no"), LINK]
     assert (await shop.offer())[0] is Outcome.REFUSED
     assert await shop.kinds() == ["alert_checkout_refused"]
+
+
+@pytest.mark.parametrize(
+    ("payments", "links", "sells_stars", "currency"),
+    [
+        (("yookassa",), True, False, "RUB"),
+        (("yookassa", "stars"), True, True, "RUB"),
+        (("stars",), False, True, "XTR"),
+    ],
+)
+async def test_the_ways_to_pay_are_those_that_are_set(
+    shop: Shop, payments: tuple[str, ...], links: bool, sells_stars: bool, currency: str
+) -> None:
+    """Links where their gateway is named, Stars where they are; what is open at a gateway that is not, the operator
+    hears of."""
+    till = shop.till
+    settings = till.settings.model_copy(update={"payments": payments})
+    gateway, stars = shop.gateway if links else None, Stars(Bot(settings.bot_token.get_secret_value()))
+    ways = Purchases(till.pool, till.pool, settings, till.metrics, gateway, stars, till.wake, till.wake)
+    assert (ways.links is not None, ways.currency) == (links, currency)
+    await till.bought()
+    invoice = await till.bought(gateway="stars", currency="XTR", shop_id="4242", test=False, amount=185)
+    verdict = await ways.invoices.check(Told("", PERSON, 185, "XTR", str(invoice), refunded=False), "en")
+    assert (verdict.objection is None) == sells_stars
+    await ways.tills.tell()
+    assert await shop.kinds() == ([] if links else ["alert_other_till"])

@@ -33,7 +33,10 @@ _WITH_FORGOTTEN_ADDRESSES = query("payments.with_forgotten_addresses")
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """A row of `payments`; `amount` and `refunded` in minor units of `currency`, `request` as it is sent."""
+    """A row of `payments`; `amount` and `refunded` in minor units of `currency`, `request` as it is sent.
+
+    `link_age_s` is 0 where there is no link yet.
+    """
 
     id: UUID
     user_id: int

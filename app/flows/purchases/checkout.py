@@ -68,8 +68,8 @@ class Checkout:
             return Offer(Outcome.REFUSED)
         structlog.contextvars.bind_contextvars(payment_id=str(purchase.id))
         try:
-            async with asyncio.timeout(max(0, PATIENCE_S - waited_s)) as patience:
-                if purchase.status == "pending" and purchase.link_age_s >= LINK_TRUSTED_S:
+            async with asyncio.timeout(PATIENCE_S - waited_s) as patience:
+                if purchase.link_age_s >= LINK_TRUSTED_S:
                     await self._asking.read(purchase, Source.CHECKOUT)
                     purchase = await self._open(user_id, plan, return_url)
                 if purchase is None:
