@@ -9,10 +9,11 @@ from uuid import UUID, uuid4
 
 import pytest
 from aiogram import Bot
+from aiogram.types import Message
 from aiohttp import web
 
 from app.gateways.port import Lane, Order, Refund, Status, Unavailable
-from app.gateways.stars import Stars, told_in
+from app.gateways.stars import Stars, Told, told_by, told_in
 from app.gateways.yookassa import YooKassa
 from tests.flows import flow_settings
 
@@ -143,7 +144,7 @@ async def test_a_refund_is_one_until_it_is_canceled_and_done_once_it_has_succeed
 def test_a_request_has_a_receipt_where_the_shop_sends_them(
     shops: str, persons: str | None, tax: int | None, address: str | None
 ) -> None:
-    """To the person's own address or the shop's; the tax system where it is named."""
+    """To the person's own address or the shop's; the tax system where it is named. YooKassa refuses what is empty."""
     settings = flow_settings(
         "postgresql://127.0.0.1",
         yookassa_receipt_email=shops,
@@ -155,9 +156,48 @@ def test_a_request_has_a_receipt_where_the_shop_sends_them(
     body = json.loads(request)
     assert body["amount"] == {"value": "200.05", "currency": "RUB"}
     receipt = body.get("receipt", {})
+    assert (bool(receipt), "tax_system_code" in receipt) == (bool(shops), tax is not None)
     assert receipt.get("customer", {}).get("email", "") == (persons or shops)
     assert receipt.get("tax_system_code") == tax
     assert till.address_in(request) == address
+
+
+CHARGE: dict[str, Any] = {
+    "currency": "XTR",
+    "total_amount": 185,
+    "invoice_payload": str(PAYMENT),
+    "telegram_payment_charge_id": "t",
+}
+
+
+def _message(**holds: Any) -> Message:
+    chat = {"id": 7, "type": "private"}
+    return Message.model_validate({"message_id": 1, "date": 1, "chat": chat} | holds)
+
+
+@pytest.mark.parametrize(
+    ("chat", "sender", "kind"),
+    [
+        (-100, 7, "successful_payment"),
+        (7, None, "successful_payment"),
+        # By the bot itself, in the person's chat
+        (7, 4242, "refunded_payment"),
+    ],
+)
+def test_a_message_tells_of_a_charge_of_its_sender_or_of_what_was_given_back_in_the_persons_chat(
+    chat: int, sender: int | None, kind: str
+) -> None:
+    """An invoice may be paid in a group; the credits are the payer's, and so is what is taken back."""
+    charge = CHARGE | ({"provider_payment_charge_id": ""} if kind == "successful_payment" else {})
+    held: dict[str, Any] = {"chat": {"id": chat, "type": "private" if chat > 0 else "group"}, kind: charge}
+    if sender is not None:
+        held["from"] = {"id": sender, "is_bot": sender == 4242, "first_name": "A"}
+    told = told_by(_message(**held))
+    assert told == Told("t", 7, 185, "XTR", str(PAYMENT), kind == "refunded_payment")
+
+
+def test_a_message_of_anything_else_tells_of_no_charge() -> None:
+    assert told_by(_message(text="⭐ 185")) is None
 
 
 PAID = {"id": "t", "amount": 5, "source": {"user": {"id": 7}, "invoice_payload": str(PAYMENT)}}

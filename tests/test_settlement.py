@@ -9,7 +9,7 @@ import pytest
 from app.db import transaction
 from app.flows.purchases.settle import NOTHING, Settlement
 from app.gateways.port import Charge, Status
-from app.repo import payments
+from app.repo import payments, subscriptions
 from tests.flows import OTHER, PERSON, Till, open_till
 
 
@@ -139,13 +139,16 @@ async def test_a_refund_takes_its_share_once_rounded_down_and_what_is_short_is_n
 
 
 async def test_a_second_refund_asks_for_no_credit_that_the_first_was_short_of(till: Till) -> None:
-    """A part of the money leaves the days; what is missing is missing once."""
+    """A part of the money leaves the days, the whole takes them; what is missing is missing once."""
     payment = await till.bought()
     await till.told(payment)
     await till.spend(19)
     for refunded, taken, short in ((5_000, 1, 1), (10_000, 1, 4)):
         await till.told(payment, refunded=refunded)
         assert await till.rows.of(str(payment), "credits_taken, credits_short") == (taken, short)
+        assert await subscriptions.active(till.rows.conn, PERSON) is not None
+    await till.told(payment, refunded=20_000)
+    assert await subscriptions.active(till.rows.conn, PERSON) is None
 
 
 async def test_a_refund_that_the_row_has_taken_in_meanwhile_takes_no_credits(till: Till) -> None:
