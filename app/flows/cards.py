@@ -49,17 +49,21 @@ class Cards:
         """Tells it, where there is something."""
         structlog.contextvars.bind_contextvars(generation_id=str(wait.id), user_id=wait.user_id)
         words = languages.of(wait.language)
-        if wait.status != "delivered":
-            found = news(words, wait, await self._waiting.usual_s(wait.model, wait.quality))
-            async with connection(self._pool) as conn:
-                if found.text is None and await waits.postpone(conn, wait, found.look_again_s):
-                    return
-                told = await waits.begin(conn, wait, found.place, found.look_again_s) if found.text else None
-            if found.text and told:
-                await self.waiting(words, wait.user_id, wait.card_message_id, wait.id, found.text, told)
-                return
-        # It has moved on, and delivery leaves the last word to whoever holds the lease
-        await self._look_again(words, wait.user_id, wait.card_message_id, wait.id, wait.told)
+        if wait.status == "delivered" or not await self._told(words, wait):
+            # It has moved on, and delivery leaves the last word to whoever holds the lease
+            await self._look_again(words, wait.user_id, wait.card_message_id, wait.id, wait.told)
+
+    async def _told(self, words: Words, wait: Wait) -> bool:
+        """Tells how the order stood when it was leased; False where it has moved on, or the lease is lost."""
+        found = news(words, wait, await self._waiting.usual_s(wait.model, wait.quality))
+        async with connection(self._pool) as conn:
+            if found.text is None:
+                return await waits.postpone(conn, wait, found.look_again_s)
+            told = await waits.begin(conn, wait, found.place, found.look_again_s)
+        if told is None:
+            return False
+        await self.waiting(words, wait.user_id, wait.card_message_id, wait.id, found.text, told)
+        return True
 
     async def waiting(self, words: Words, chat_id: int, message_id: int, order: UUID, text: str, told: int = 1) -> None:
         """Shows `text`, the edit number `told` of an order, unless the picture has come meanwhile."""
