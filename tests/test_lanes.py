@@ -156,11 +156,26 @@ def _takes(seen: Hosts) -> tuple[int, float]:
     raise AssertionError("there is no end of slots")
 
 
+def test_a_try_gives_back_its_own_slot_and_nobody_elses() -> None:
+    """Of two at once the one that ends first; and a later try, which had none."""
+    seen = Hosts()
+    with seen.fetching("https://a.example/x", "r", 0):
+        for failures in (0, 1):
+            with seen.fetching("https://a.example/x", "r", failures):
+                pass
+        assert _takes(seen)[0] == WELL_SLOTS - 1
+    assert _takes(seen)[0] == WELL_SLOTS
+
+
 def test_tries_after_the_first_take_no_slot_and_other_hosts_have_their_own() -> None:
+    """Nor do they wait for one: their lane is theirs to fill."""
     seen = Hosts()
     with ExitStack() as stack:
         for _ in range(WELL_SLOTS + 1):
             stack.enter_context(seen.fetching("https://a.example/x", "r", 1))
         assert _takes(seen)[0] == WELL_SLOTS
+        for _ in range(WELL_SLOTS):
+            stack.enter_context(seen.fetching("https://a.example/x", "r", 0))
+        stack.enter_context(seen.fetching("https://a.example/x", "r", 1))
     with seen.fetching("https://b.example/x", "r", 0), seen.fetching("no address at all: [", "r", 0):
         pass

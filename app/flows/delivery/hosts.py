@@ -57,9 +57,8 @@ class Hosts:
         else:
             self._failed.pop(host, None)
         finally:
-            self._fetching[host] -= not failures
-            if not self._fetching[host]:
-                del self._fetching[host]
+            # Keeps no host that nothing is fetched from
+            self._fetching -= Counter({host: not failures})
 
 
 def _origin(url: str) -> str:
