@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from app import db
 from app.doctor import storage
@@ -91,6 +92,30 @@ async def test_what_is_new_is_looked_at_and_what_is_mended_is_no_finding_any_mor
     await _due(pool)
     assert await auditor.prove(pool, "entries")
     assert await _found(pool) == []
+
+
+async def test_a_contradiction_is_said_once_in_the_log(pool: Pool) -> None:
+    """Whoever reads it is not told again every two minutes, but is of what is new beside it."""
+    await _people(pool, 1, 2)
+    for wrong, said in ((2, [1]), (None, []), (1, [2])):
+        await pool.execute("UPDATE users SET credits = 9 WHERE id = $1", wrong)
+        await _due(pool)
+        with capture_logs() as log:
+            assert await auditor.prove(pool, "people")
+        assert [line["differences"] for line in log if line["event"] == "audit.differs"] == said
+
+
+async def test_what_is_more_than_one_look_takes_is_looked_at_without_a_pause(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much is written, the audit does not fall behind: it rests where it has come to the last entry."""
+    monkeypatch.setattr(auditor, "SLICE", 2)
+    await _people(pool, 1, 2, 3, 4, 5)
+    await pool.execute("UPDATE users SET credits = 9")
+    for found in ([1, 2], [1, 2, 3, 4], [1, 2, 3, 4, 5]):
+        assert await auditor.prove(pool, "entries")
+        assert await _found(pool) == found
+    assert not await auditor.prove(pool, "entries")
 
 
 async def test_an_entry_that_is_committed_after_one_with_a_higher_number_is_not_passed_over(pool: Pool) -> None:
