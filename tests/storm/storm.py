@@ -39,6 +39,7 @@ SETTINGS: dict[str, Any] = {
 _LONG_MINUTES = 2
 _PATIENCE_S = 8
 _FIRST_PERSON = 1000
+_REPEATED_AT_ONCE = 50
 _OPEN = """
 SELECT 1 FROM generations WHERE status NOT IN ('delivered', 'failed')
 UNION ALL
@@ -76,6 +77,7 @@ class Storm:
         self._stage = stage
         self._interludes = interludes
         self._over_at = 0.0
+        self._repeating = asyncio.Semaphore(_REPEATED_AT_ONCE)
         self._people = [stage.person(_FIRST_PERSON + number) for number in range(PEOPLE)]
 
     async def run(self) -> Report:
@@ -269,9 +271,8 @@ class Storm:
             person.unblock()
             await person.send_text("/status", wait=False)
         # YooKassa redelivers for a day what was not answered 200; what was lost on its way, it sends now
-        for payment, made in tuple(stage.yookassa.payments.items()):
-            if made["status"] != "pending":
-                await stage.yookassa.repeat(payment)
+        made = [payment for payment, made in stage.yookassa.payments.items() if made["status"] != "pending"]
+        await asyncio.gather(*map(self._repeat, made))
         try:
             async with asyncio.timeout(SETTLE_S):
                 while await stage.pool.fetchval(f"SELECT EXISTS ({_OPEN})") or not await self._stars_are_booked():
@@ -281,6 +282,11 @@ class Storm:
         except TimeoutError:
             self.report.differences.append(f"not settled within {SETTLE_S} s: {await self._left_open()}")
         self.report.counts["seconds to settle"] = round(time.monotonic() - begun)
+
+    async def _repeat(self, payment: str) -> None:
+        """Side by side with others: of one payment the next word is heard two seconds after the last."""
+        async with self._repeating:
+            await self._stage.yookassa.repeat(payment)
 
     async def _stars_are_booked(self) -> bool:
         """What no update told of, the list shows."""
