@@ -80,7 +80,7 @@ Sentence = Callable[[Words], str]
         (lambda said: said.order_late(20.0, 60.0), "(обычно около 20 секунд)", "(usually about 20 seconds)"),
         (lambda said: said.order_late(None, 60.0), "дольше обычного. Если", "longer than usual. If"),
         (lambda said: said.ordered("⏳", "a cat", "s", 2, 8), "⏳\n\na cat\nРазмер", "⏳\n\na cat\nSize"),
-        (lambda said: said.ordered("⏳", "", "s", 2, 8), "⏳\n\nРазмер", "⏳\n\nSize"),
+        (lambda said: said.ordered("⏳", None, "s", 2, 8), "⏳\n\nРазмер", "⏳\n\nSize"),
         (lambda said: said.model_button("GPT", PRICE, True), f"GPT · от {PRICE}", f"GPT · from {PRICE}"),
         (lambda said: said.model_button("GPT", 5, False), "GPT · 5 кредитов", "GPT · 5 credits"),
         (lambda said: said.model_off([]), "ни одна модель", "No model is available"),

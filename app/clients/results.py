@@ -46,7 +46,7 @@ class Results:
     """A client without credentials that connects to public addresses and to one trusted host."""
 
     def __init__(self, gen_api_url: str) -> None:
-        self._trusted = URL(gen_api_url).host or ""
+        self._trusted = URL(gen_api_url).host
         self._opened: aiohttp.ClientSession | None = None
         self._large = asyncio.Semaphore(1)
 
@@ -137,7 +137,7 @@ class _NotPublic(OSError):
 class _PublicResolver(AbstractResolver):
     """Resolves to public addresses only, so that the address checked is the one connected to."""
 
-    def __init__(self, trusted: str) -> None:
+    def __init__(self, trusted: str | None) -> None:
         self._trusted = trusted
         self._inner = aiohttp.ThreadedResolver()
         self._places = asyncio.Semaphore(LOOKUPS)

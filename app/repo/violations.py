@@ -14,4 +14,4 @@ def unique(constraint: str, error: type[Exception]) -> Iterator[None]:
     except asyncpg.UniqueViolationError as violation:
         if violation.constraint_name != constraint:
             raise
-        raise error(violation.detail or "") from violation
+        raise error(violation.detail) from violation

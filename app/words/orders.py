@@ -44,8 +44,8 @@ class Orders(Protocol):
     def order_late(self, usual_s: float | None, left_s: float) -> str:
         """How an order stands that is drawn for longer than usual."""
 
-    def ordered(self, stands: str, prompt: str, size: str, price: int, balance: int) -> str:
-        """The card after «✅»: how the order stands, and what it is; `prompt` is "" where it is no longer kept."""
+    def ordered(self, stands: str, prompt: str | None, size: str, price: int, balance: int) -> str:
+        """The card after «✅»: how the order stands, and what it is; `prompt` is None where it is no longer kept."""
 
     def too_few(self, balance: int, price: int) -> str:
         """«✅» with an empty purse."""

@@ -122,9 +122,9 @@ class Ordering:
     ) -> Placement:
         if await generations.find_order(conn, card.key, user_id):
             return Placement(Placed.ALREADY, balance)
-        model = MODELS.get(card.model)
-        if model is None or card.model not in self.models or card.size not in model.sizes:
+        if card.model not in self.models or card.size not in MODELS[card.model].sizes:
             return Placement(Placed.MODEL_OFF, balance, offer=await self._models_on(conn))
+        model = MODELS[card.model]
         price = model.quality(card.quality).price
         if card.price not in (None, price):
             return Placement(Placed.PRICE_CHANGED, balance, price)

@@ -106,4 +106,4 @@ def _drawing(words: Words, wait: Wait, usual_s: float | None, *, late: bool) -> 
 def _whole(words: Words, wait: Wait, stands: str | None) -> str | None:
     if stands is None:
         return None
-    return words.ordered(stands, wait.prompt or "", wait.size, wait.price, wait.balance or 0)
+    return words.ordered(stands, wait.prompt, wait.size, wait.price, wait.balance or 0)

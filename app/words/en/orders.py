@@ -68,7 +68,7 @@ class EnglishOrders(Orders):
         usual = f" (usually {about(usual_s)})" if usual_s is not None else ""
         return f"⏳ Still drawing — it’s taking longer than usual{usual}.{_or_else(left_s)}"
 
-    def ordered(self, stands: str, prompt: str, size: str, price: int, balance: int) -> str:
+    def ordered(self, stands: str, prompt: str | None, size: str, price: int, balance: int) -> str:
         what = f"{escape(prompt)}\n" if prompt else ""
         return f"{stands}\n\n{what}Size: {size}\nCharged: {credits(price)}. Remaining: {credits(balance)}."
 

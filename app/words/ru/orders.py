@@ -66,7 +66,7 @@ class RussianOrders(Orders):
         usual = f" (обычно {about(usual_s)})" if usual_s is not None else ""
         return f"⏳ Всё ещё рисую — дольше обычного{usual}.{_or_else(left_s)}"
 
-    def ordered(self, stands: str, prompt: str, size: str, price: int, balance: int) -> str:
+    def ordered(self, stands: str, prompt: str | None, size: str, price: int, balance: int) -> str:
         what = f"{escape(prompt)}\n" if prompt else ""
         return f"{stands}\n\n{what}Размер: {size}\nСписано: {credits(price)}. Осталось: {credits(balance)}."
 
