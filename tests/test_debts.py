@@ -12,6 +12,7 @@ import pytest
 from app.flows import debts
 from app.repo import credits, users
 from app.repo.credits import AlreadyBooked, Reason
+from app.repo.violations import unique
 from sandbox.people import Person
 from tests.books import sound_books
 from tests.world import World
@@ -164,8 +165,10 @@ async def test_an_entry_that_is_there_already_is_said_by_name(bot: World) -> Non
     """And any other violation stays what it is."""
     await bot.person().send_text("/start")
     await credits.debit(bot.db, 77, 1, Reason.ORDER, "one")
-    with pytest.raises(AlreadyBooked):
+    with pytest.raises(AlreadyBooked, match="order, one"):
         await credits.debit(bot.db, 77, 1, Reason.ORDER, "one")
+    with pytest.raises(asyncpg.UniqueViolationError), unique("ledger_reason_ref_key", AlreadyBooked):
+        await bot.db.execute("INSERT INTO users (id, credits) VALUES (77, 0)")
     await bot.db.execute("DELETE FROM ledger WHERE ref = 'one'")
     await bot.db.execute("UPDATE users SET credits = 10")
 

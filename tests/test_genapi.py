@@ -22,11 +22,14 @@ class Provider:
         self.status = 200
         self.body = "{}"
         self.form: dict[str, Any] = {}
+        self.json: Any = None
         self.request: web.Request | None = None
 
     async def answer(self, request: web.Request) -> web.Response:
         self.request = request
-        if request.method == "POST":
+        if request.content_type == "application/json":
+            self.json = await request.json()
+        elif request.method == "POST":
             for name, value in (await request.post()).items():
                 if isinstance(value, web.FileField):
                     self.form[name] = (value.content_type, value.filename, value.file.read())
@@ -58,6 +61,18 @@ async def test_an_order_is_a_form_with_the_picture_under_its_true_type(client: G
     assert provider.request.headers["Authorization"] == "Bearer key"
     assert provider.form["prompt"] == "кот"
     assert provider.form["image[]"] == ("image/jpeg", "picture.jpg", b"jpeg bytes")
+
+
+@pytest.mark.parametrize(
+    ("addresses", "sources"), [((), {}), (("https://bot.example/1",), {"image_urls": ["https://bot.example/1"]})]
+)
+async def test_an_order_with_addresses_is_json_and_names_those_that_there_are(
+    client: GenApi, provider: Provider, addresses: tuple[str, ...], sources: dict[str, list[str]]
+) -> None:
+    """A network that draws without a picture may refuse an empty list of them."""
+    provider.body = '{"request_id": 7}'
+    assert await client.create(Request("flux-2-pro", {"prompt": "кот"}, "image_urls", addresses=addresses)) == 7
+    assert provider.json == {"prompt": "кот"} | sources
 
 
 @pytest.mark.parametrize(
@@ -140,6 +155,7 @@ URL = "https://images.gen-api.ru/1.png"
         ({"status": "success", "result": URL}, Outcome(True, url=URL)),
         ({"status": "success", "full_response": [{"url": URL}]}, Outcome(True, url=URL)),
         ({"status": "success", "result": ["ftp://x"]}, Outcome(True, reason="no picture")),
+        ({"status": "success", "result": [f"{URL}\0", f"{URL}\ud800", URL]}, Outcome(True, url=URL)),
         ({"status": "error", "result": [URL]}, Outcome(True, reason=URL)),
         ({"status": "failed", "result": []}, Outcome(True, reason="failed")),
         ({"status": "starting"}, Outcome(False)),

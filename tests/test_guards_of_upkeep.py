@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.repo import audit, breakers, credits, gauges, stuck, users
+from app.repo import audit, breakers, credits, gauges, schema, stuck, users
 from app.repo.audit import Difference
 from app.repo.credits import Reason
 from tests.books import OTHER, PERSON, Books, sound_books
@@ -271,3 +271,13 @@ async def test_a_picture_closes_the_circuits_of_its_way_that_opened_before_it_wa
     assert sorted(await breakers.accepted_since(conn, after)) == ["gen-api", "gen-api/m"]
     left = await conn.fetchval("SELECT array_agg(provider ORDER BY provider) FROM breakers WHERE opened_at IS NOT NULL")
     assert left == ["gen-api/n", "yookassa"]
+
+
+async def test_a_schema_is_current_where_every_migration_of_this_code_is_applied(books: Books) -> None:
+    """Newer ones may be there: while a new version is rolled out, the one before goes on working."""
+    assert await schema.is_current(books.conn)
+    newer = "INSERT INTO _yoyo_migration (migration_hash, migration_id) VALUES ('newer', '9999-of-the-next-version')"
+    await books.conn.execute(newer)
+    assert await schema.is_current(books.conn)
+    await books.conn.execute("DELETE FROM _yoyo_migration WHERE migration_id LIKE '0001-%'")
+    assert not await schema.is_current(books.conn)

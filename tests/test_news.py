@@ -1,22 +1,35 @@
 """What there is to be told of an order, and when it is looked at again: for every state, edit and time."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
 
 from app import words
-from app.flows.orders.waiting import LOOK_S, MOST_EDITS, News, Waiting, first_look_s, first_text, late_after_s, news
+from app.catalog import MODELS
+from app.flows.orders.waiting import (
+    FRESH_S,
+    LOOK_S,
+    MOST_EDITS,
+    News,
+    Waiting,
+    first_look_s,
+    first_text,
+    late_after_s,
+    news,
+)
 from app.repo.waits import Wait
 from tests.flows import Till, open_till
 from tests.rows import NOW, Rows, ago, ahead
 
 SAID = words.of("en")
+MODEL = next(iter(MODELS))
 DRAWN = Wait(uuid4(), 1, 7, "processing", "m", "low", "s", 2, "a cat", 1, None, "en", 8, 0, 10.0, 600.0)
 QUEUED = replace(DRAWN, status="queued", told_place=3, ahead=1)
 
 
-def whole(stands: str, prompt: str = "a cat", balance: int = 8) -> str:
+def whole(stands: str, prompt: str | None = "a cat", balance: int = 8) -> str:
     return SAID.ordered(stands, prompt, "s", 2, balance)
 
 
@@ -74,11 +87,15 @@ def test_who_waits_is_told_a_place_that_has_changed() -> None:
 
 def test_what_is_not_known_any_more_is_left_out() -> None:
     late = replace(DRAWN, since_s=40.0, prompt=None, balance=None)
-    assert news(SAID, late, 20.0).text == whole(SAID.order_late(20.0, 600.0), "", 0)
+    assert news(SAID, late, 20.0).text == whole(SAID.order_late(20.0, 600.0), None, 0)
 
 
-async def test_the_usual_time_is_measured_once_in_a_while_from_the_first_picture_on(database_url: str) -> None:
-    """Of a model and quality; of a model that there is not, by the quality that the row says."""
+async def test_the_usual_time_is_measured_once_in_a_while_from_the_first_picture_on(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a model and quality, the lowest where none was chosen; of a model that is gone, by the quality of the row."""
+    now = 0.0
+    monkeypatch.setattr("app.flows.orders.waiting.time", SimpleNamespace(monotonic=lambda: now))
     async with open_till(database_url) as till:
         waiting = Waiting(till.pool)
         assert await waiting.usual_s("gone", "low") is None
@@ -87,9 +104,14 @@ async def test_the_usual_time_is_measured_once_in_a_while_from_the_first_picture
         await orders.add("first", order_key="1", ready_at=NOW, **drawn)
         assert await waiting.usual_s("gone", "low") == pytest.approx(20)
         await orders.add("second", order_key="2", ready_at=ahead("40 s"), **drawn)
+        now = FRESH_S - 0.1
         assert await waiting.usual_s("gone", "low") == pytest.approx(20)
-        assert await Waiting(till.pool).usual_s("gone", "low") == pytest.approx(40)
+        now = FRESH_S
+        assert await waiting.usual_s("gone", "low") == pytest.approx(40)
         assert await waiting.usual_s("gone", None) is None
+        lowest = {"model": MODEL, "quality": MODELS[MODEL].quality(None).key}
+        await orders.add("of a model that there is", order_key="3", ready_at=NOW, **drawn | lowest)
+        assert await waiting.usual_s(MODEL, None) == pytest.approx(20)
         await orders.conn.execute("DELETE FROM generations")
 
 

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
-from app.clients.results import LITTLE_BYTES, Crowded, LinkDead, Results, Unreachable
+from app.clients.results import LITTLE_BYTES, MAX_REDIRECTS, Crowded, LinkDead, Results, Unreachable
 
 type Fetch = Callable[[str], Awaitable[bytes]]
 
@@ -28,7 +28,9 @@ async def answer(request: web.Request) -> web.StreamResponse:
         for _ in range(int(asked["chunks"])):
             await streamed.write(bytes(2**20))
         return streamed
-    return web.Response(status=int(asked.get("status", "200")), body=b"picture" * int(asked.get("times", "1")))
+    beside = {"Location": asked["beside"]} if "beside" in asked else {}
+    times = int(asked.get("times", "1"))
+    return web.Response(status=int(asked.get("status", "200")), body=b"picture" * times, headers=beside)
 
 
 @pytest.fixture
@@ -84,13 +86,23 @@ async def test_an_address_that_is_not_public_https_is_refused(results: Fetch, se
 
 
 async def test_a_redirect_is_followed_but_not_for_ever(results: Fetch, server: TestServer) -> None:
-    assert await results(str(server.make_url("/").with_query(to="/"))) == b"picture"
-    with pytest.raises(LinkDead):
-        await results(str(server.make_url("/").with_query(to="/?to=/?to=/?to=/?to=/")))
+    """As often as is allowed, and not once more."""
+    most = "/?to=" * (MAX_REDIRECTS - 1)
+    assert await results(str(server.make_url("/").with_query(to=f"{most}/"))) == b"picture"
+    with pytest.raises(LinkDead, match="redirects"):
+        await results(str(server.make_url("/").with_query(to=f"{most}/?to=/")))
 
 
-@pytest.mark.parametrize(("status", "error"), [(404, LinkDead), (410, LinkDead), (403, LinkDead), (500, Unreachable)])
+async def test_an_address_beside_a_picture_is_no_redirect(results: Fetch, server: TestServer) -> None:
+    """The picture is what was asked for, whatever else its answer names."""
+    assert await results(str(server.make_url("/").with_query(beside="/?status=404"))) == b"picture"
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(404, LinkDead), (410, LinkDead), (403, LinkDead), (500, Unreachable), (302, Unreachable)]
+)
 async def test_gone_is_told_from_away(results: Fetch, server: TestServer, status: int, error: type[Exception]) -> None:
+    """A redirect that leads nowhere is as good as no answer."""
     with pytest.raises(error):
         await results(str(server.make_url("/").with_query(status=str(status))))
 
