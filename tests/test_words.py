@@ -149,6 +149,7 @@ def _anything(said: Words, name: str) -> str:
         float: 90.0,
         float | None: 90.0,
         str: "a cat",
+        str | None: "a cat",
         bool: True,
         Sequence[str]: ("a cat",),
         Sequence[Shown]: [Shown(date(2026, 12, 26), "a cat", "GPT", "512x512")],
