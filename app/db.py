@@ -58,7 +58,7 @@ async def _keep(connection: Connection) -> None:
 async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     """A connection inside a transaction: committed at the end, rolled back by an exception.
 
-    No HTTP call belongs inside (DESIGN: a lock must not wait for somebody else's server).
+    No HTTP call belongs inside: a lock must not wait for somebody else's server.
     """
     async with pool.acquire(timeout=WAIT_S) as connection, connection.transaction():
         yield connection

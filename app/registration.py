@@ -104,7 +104,7 @@ class Webhook:
 async def register_yookassa(yookassa: YooKassa, settings: Settings) -> None:
     """Says what is to be pasted into the account; with YOOKASSA_OAUTH_TOKEN registers it, for as long as it takes.
 
-    A shop without such a token cannot register webhooks (FACTS: a partner's OAuth token only).
+    A shop without such a token cannot register webhooks (YooKassa's API takes a partner's OAuth token only).
     """
     url = settings.yookassa_webhook_url
     log.info("yookassa.webhook", url=url, events=EVENTS)

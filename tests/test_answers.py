@@ -202,7 +202,7 @@ async def test_a_result_that_does_not_come_now_is_fetched_later(bot: World) -> N
 
 
 async def test_a_success_without_a_picture_is_refunded(bot: World) -> None:
-    """FACTS: it happens, and counts as failed."""
+    """It happens, and counts as failed."""
     bot.gen_api.auto = False
     person = await ordered(bot)
     await bot.gen_api.wait_for(lambda: bot.gen_api.orders)

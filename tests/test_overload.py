@@ -48,7 +48,7 @@ async def test_a_flood_ends_by_itself(limit: Callable[[int, float], Flood]) -> N
 
 
 def test_the_limit_of_the_settings_is_one_that_nobody_notices() -> None:
-    """CONTRACT: ten things a second for two seconds, and two a second for ever."""
+    """Ten things a second for two seconds, and two a second for ever."""
     burst, per_s = (Settings.model_fields[name].default for name in ("flood_burst", "flood_per_s"))
     assert burst >= 20
     assert per_s >= 2

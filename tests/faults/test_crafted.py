@@ -23,7 +23,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 type Somebody = Callable[[], Person]
 
 MEMORY_LIMIT = 512 * 2**20
-"""CONTRACT: the process tree, with 16 orders under way."""
+"""The process tree, with 16 orders under way."""
 
 
 async def order(play: Stage, who: Person, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Any bytes as the body of the three webhooks: CONTRACT.md says what each answers, and none is an error of ours."""
+"""Any bytes as the body of the three webhooks: each has its answer, and none is an error of ours."""
 
 import gzip
 import json
@@ -80,7 +80,7 @@ def test_gen_api_gets_400_without_a_usable_request_id_and_ok_false_for_a_strange
 
 
 def _request_id(body: Any) -> int | None:
-    """What CONTRACT.md and FACTS.md call usable: a positive BIGINT, as a number or as a string of digits."""
+    """Usable is a positive BIGINT, as a number or as a string of digits."""
     if not isinstance(body, dict):
         return None
     given_id = body.get("id") if body.get("request_id") is None else body["request_id"]

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 
 CHAT_PACE_S = 1.0
-"""A chat is written to no more often (FACTS: one message a second and chat)."""
+"""A chat is written to no more often (Telegram's FAQ: one message a second and chat)."""
 
 
 class Chats:

@@ -28,7 +28,7 @@ _RUSSIAN = words.of("ru")
 """What a payment is for stands on a receipt of a Russian till."""
 
 PATIENCE_S = 12.0
-"""A press is answered within 15 s (CONTRACT), even where a link is read back and a new one made."""
+"""A press is answered within 15 s, even where a link is read back and a new one made."""
 
 
 class Outcome(Enum):

@@ -25,7 +25,7 @@ _PAYABLE_S = 23 * 3600.0
 """So long an invoice is shown again to whoever chooses its plan again. It may be paid later all the same."""
 
 _PATIENCE_S = 4.0
-"""Telegram waits ten seconds for an answer, and CONTRACT promises five."""
+"""Telegram waits ten seconds for an answer; less than half of them are spent here."""
 
 
 class Objection(StrEnum):
