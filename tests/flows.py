@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,9 +14,10 @@ from app.db import open_pool
 from app.flows.purchases.settle import Settlement, Source
 from app.gateways.port import Charge, Status
 from app.metrics import Metrics
+from app.notices import Notice
 from app.repo import audit, credits, users
 from app.repo.credits import Reason
-from app.repo.records import Pool
+from app.repo.records import Message, Pool
 from app.settings import Settings
 from tests.rows import NOW, Rows
 
@@ -84,6 +86,21 @@ class Till:
         orders = Rows(self.rows.conn, "generations", {"model": "m", "size": "s", "user_id": PERSON, "order_key": "k"})
         order = await orders.add("order", price=price, status="delivered", finished_at=NOW, deadline_at=NOW)
         await credits.debit(self.rows.conn, PERSON, price, Reason.ORDER, str(order))
+
+    async def drawn(self, **columns: Any) -> UUID:
+        """An order for two credits whose picture was delivered; `columns` say what differs."""
+        await self.spend(2)
+        values = {"prompt": "кот", "sources": ["x"], "ready_at": datetime.now(UTC)} | columns
+        places = ", ".join(f"{name} = ${number}" for number, name in enumerate(values, 1))
+        order: UUID = await self.rows.conn.fetchval(f"UPDATE generations SET {places} RETURNING id", *values.values())
+        return order
+
+    async def claimed(self, notice: Notice, sends: int = 0, failures: int = 0) -> Message:
+        """What is owed to the person, as a lane has it that has just claimed it."""
+        outbox = Rows(self.rows.conn, "outbox", {"id": ..., "chat_id": PERSON, "due_at": NOW, "attempt": 1})
+        message = {"kind": notice.kind, "ref": notice.ref, "payload": notice.payload(), "sends": sends}
+        row = await outbox.add("it", **message)
+        return Message(row, PERSON, notice.kind, notice.ref, notice.payload(), 1, failures, sends, None)
 
     async def credits(self) -> int:
         balance: int = await self.rows.conn.fetchval("SELECT credits FROM users WHERE id = $1", PERSON)

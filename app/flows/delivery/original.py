@@ -47,10 +47,13 @@ class OriginalLetters:
             return
         async with connection(self._pool) as conn:
             kept = await history.find(conn, order, message.chat_id)
+        if kept is None:
+            await self._missing(message)
+            return
         async with AsyncExitStack() as held:
             async with asyncio.timeout(PREPARE_S[message.failures > 0]):
-                picture = await self._fetch(kept, message.failures, held) if kept else None
-            if kept is None or picture is None:
+                picture = await self._fetch(kept, message.failures, held)
+            if picture is None:
                 await self._missing(message)
             else:
                 await self._send(message, kept, picture)
@@ -116,7 +119,7 @@ class OriginalLetters:
         else:
             async with connection(self._pool) as conn:
                 await outbox.mark_sent(conn, message.id)
-                if kept.file_id is None and sent.document:
+                if sent.document:
                     await history.keep_file(conn, kept.id, sent.document.file_id)
             log.info("original.sent", generation_id=str(kept.id), user_id=message.chat_id)
 
