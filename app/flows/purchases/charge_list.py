@@ -45,13 +45,15 @@ class ChargeList:
 
     async def read_on(self, position: int) -> None:
         """Takes every charge and refund that is not in the books; then ends invoices that nobody has paid for a day."""
-        offset = max(0, position - _AGAIN)
+        first = offset = max(0, position - _AGAIN)
         try:
             for _ in range(_PAGES):
                 read = await self._page(offset)
+                offset += read
+                # A list that is shorter than what was read of it was begun anew
+                await self._advance(offset if offset > first else 0)
                 if read < PAGE:
                     break
-                offset += read
         except _LATER as error:
             log.warning("stars.not_read", error=repr(error))
         async with connection(self._pool) as conn:
@@ -68,8 +70,8 @@ class ChargeList:
         for one in told:
             if one.id not in known or (one.refunded and not known[one.id]):
                 await self._charges.take(one, Source.LIST)
-        # A list that is shorter than what was read of it was begun anew
-        position = offset + len(entries) if entries or offset == 0 else 0
+        return len(entries)
+
+    async def _advance(self, position: int) -> None:
         async with connection(self._pool) as conn:
             await charges.advance(conn, self._stars.shop_id, position)
-        return len(entries)

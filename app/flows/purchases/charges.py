@@ -60,7 +60,7 @@ class Charges:
         """The purchase that a charge is for; of a second charge for one invoice, a purchase of its own."""
         till = self._stars
         purchase = await payments.by_provider(conn, till.name, told.id)
-        if purchase is None and told.payment_id is not None:
+        if purchase is None:
             purchase = await payments.by_id(conn, told.payment_id)
         if purchase is None or (purchase.gateway, purchase.shop_id) != (till.name, till.shop_id):
             return None
@@ -90,7 +90,7 @@ class Charges:
 
     def _charge(self, purchase: Purchase, told: Told) -> Charge:
         # A refund says what went back; that the charge itself was the right one is known from when it was credited
-        known = told.refunded and purchase.provider_id == told.id
+        known = told.refunded and purchase.status in ("succeeded", "refunded")
         return Charge(
             id=told.id,
             status=Status.PAID,
