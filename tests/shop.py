@@ -29,7 +29,7 @@ class Answers:
     refunds: dict[str, Refund | Exception | None] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     meanwhile: Callable[[], Awaitable[object]] | None = None
-    """What is done while a create call is under way."""
+    """What is done while a charge is made or read."""
 
     def request(self, order: Order) -> str:
         return ADDRESSED if order.email else "{}"
@@ -45,6 +45,8 @@ class Answers:
 
     async def read(self, charge_id: str, lane: Lane) -> Charge | None:
         self.calls.append(f"read {lane.value}")
+        if self.meanwhile is not None:
+            await self.meanwhile()
         charge = _next(self.reads)
         return replace(charge, id=charge_id) if charge else None
 

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from app.flows.purchases import Purchases
 from app.flows.purchases.checkout import LINK_TRUSTED_S, PATIENCE_S, Outcome
+from app.flows.purchases.tills import OtherTills
 from app.gateways.port import Charge, Refused, Status, Unavailable
 from app.gateways.stars import Stars, Told
 from tests.flows import PERSON
@@ -102,6 +103,15 @@ async def test_an_unknown_create_call_is_repeated_by_the_worker_alone_and_its_li
     assert (shop.gateway.calls, await shop.kinds()) == (["create press", "create poll"], ["payment_link"])
 
 
+async def test_a_second_press_repeats_an_unknown_create_call_and_counts_it(shop: Shop) -> None:
+    """Under the same key: it makes no second charge. What refuses it then says nothing of the first."""
+    shop.gateway.creates = [Unavailable("away"), Unavailable("away"), Refused(403, "no")]
+    for _ in range(3):
+        assert await shop.offer() == (Outcome.LATER, None)
+    assert await shop.till.rows.conn.fetchval("SELECT array_agg(attempts) FROM payments") == [3]
+    assert await shop.states() == ["new"]
+
+
 async def test_a_refusal_ends_a_first_call_alone(shop: Shop) -> None:
     """One of a repeated call says nothing of the call before: it is put off. The operator is told once an hour."""
     shop.gateway.creates = [Refused(403, "no")]
@@ -153,11 +163,38 @@ async def test_an_address_is_dropped_where_the_same_is_taken_without_it(
     assert (refusals or 0) == (1 if address else 0)
 
 
+async def test_an_address_stays_where_sales_are_stopped_before_the_same_is_tried_without_it(shop: Shop) -> None:
+    """The press is refused like any other."""
+    await shop.till.rows.conn.execute("UPDATE users SET email = 'a@b.example' WHERE id = $1", PERSON)
+    stopped = (
+        "INSERT INTO breakers (provider, refusals, opened_at, trial_at)"
+        " VALUES ('yookassa', 3, now(), now() + interval '1 minute')"
+    )
+    shop.gateway.creates, shop.gateway.meanwhile = [Refused(400, "no")], lambda: shop.till.rows.conn.execute(stopped)
+    assert (await shop.offer(), shop.gateway.calls) == ((Outcome.REFUSED, None), ["create press"])
+    assert await shop.till.rows.conn.fetchval("SELECT email FROM users WHERE id = $1", PERSON) == "a@b.example"
+
+
 async def test_another_refusal_than_of_the_body_is_nobodys_address(shop: Shop) -> None:
     await shop.till.rows.conn.execute("UPDATE users SET email = 'a@b.example' WHERE id = $1", PERSON)
     shop.gateway.creates = [Refused(403, "no"), LINK]
     assert (await shop.offer())[0] is Outcome.REFUSED
     assert await shop.kinds() == ["alert_checkout_refused"]
+
+
+async def test_what_is_open_at_another_till_is_told_of_each_once(shop: Shop) -> None:
+    """Its shop, and whether that was for tests; where there is nothing, nobody is woken."""
+    till = shop.till
+    tills = OtherTills(till.pool, till.settings, (shop.gateway,), till.wake)
+    await till.bought()
+    await tills.tell()
+    assert (await till.owed(), till.woken) == ([], 0)
+    for test in (True, False):
+        await till.bought(shop_id="2", test=test)
+    for _ in range(2):
+        await tills.tell()
+    owed = [(kind, payload["shop"], payload["payments"]) for kind, payload in await till.owed()]
+    assert owed == [("alert_other_till", "2 (live)", 1), ("alert_other_till", "2 (test)", 1)]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What becomes of a look at a charge: for a notification, in the worker's turn, or for who comes back."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,7 +15,9 @@ from tests.shop import Shop, open_shop
 
 
 @pytest.fixture
-async def shop(database_url: str) -> AsyncIterator[Shop]:
+async def shop(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shop]:
+    # One look may follow another at once
+    monkeypatch.setattr("app.flows.purchases.notified._PAUSE_S", 0)
     async with open_shop(database_url) as opened:
         yield opened
 
@@ -38,6 +41,7 @@ async def test_nothing_is_read_of_what_is_over(shop: Shop) -> None:
     """Canceled with its charge, or refunded to the last kopeck; one that was canceled without may yet have one."""
     await shop.till.bought(status="canceled", poll_at=None, provider_id="c")
     assert await shop.notified("c")
+    assert await shop.notified("c", uuid4()), "its own id says whose it is"
     payment = await shop.till.bought()
     for refunded in (0, 20_000):
         await shop.till.told(payment, refunded=refunded, id="d")
@@ -94,7 +98,8 @@ async def test_who_comes_back_hears_how_the_newest_purchase_stands(shop: Shop) -
     shop.gateway.reads = [Unavailable("away")]
     assert await look_up(PERSON) == "pending"
     shop.shows(payment, status=Status.PAID)
-    assert await look_up(PERSON) == "succeeded"
+    for _ in range(2):
+        assert await look_up(PERSON) == "succeeded"
     assert shop.gateway.calls == ["read press"] * 2
 
 
@@ -111,8 +116,9 @@ async def test_a_refund_that_is_told_of_early_is_looked_at_until_it_is_shown(sho
     payment = await paid(shop)
     refunds = Rows(shop.till.rows.conn, "refunds", {})
     shop.gateway.refunds = {"r": Refund("r", "c", 5_000, True)}
-    with pytest.raises(Unavailable):
-        await shop.notified(refund="r")
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            await shop.notified(refund="r")
     refunds.ids["r"] = "r"
     assert await refunds.of("r", "status, amount, payment_id") == ("announced", 5_000, payment)
     await shop.links.poll.reconcile(payment)
@@ -159,6 +165,31 @@ async def test_a_refund_that_nobody_could_read_is_asked_about_later(shop: Shop) 
     assert shop.gateway.calls[-1] == "refund poll"
 
 
+async def test_four_refunds_of_a_payment_are_read_in_one_look_and_a_fifth_is_to_be_told_of_again(shop: Shop) -> None:
+    """They may be invented, as many as anybody likes; one of the four that is told of twice is no fifth."""
+    payment = await paid(shop)
+    shop.shows(payment, status=Status.PAID, refunded=5_000)
+    shop.gateway.refunds = {name: Refund(name, "c", 1_000, True) for name in "rstuv"}
+    looking, go_on = asyncio.Event(), asyncio.Event()
+
+    async def look() -> None:
+        looking.set()
+        await go_on.wait()
+
+    shop.gateway.meanwhile = look
+    first = asyncio.create_task(shop.notified())
+    await looking.wait()
+    others = [asyncio.create_task(shop.notified(refund=name)) for name in "rstur"]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(2):
+        # It comes last to the only connection that is free
+        with pytest.raises(Unavailable, match="too many"):
+            await shop.notified(refund="v")
+        go_on.set()
+        assert await asyncio.gather(first, *others) == [True] * 6
+    assert shop.gateway.calls == ["read notification"] * 2 + ["refund notification"] * 4
+
+
 async def test_a_refund_that_is_not_shown_for_days_is_told_to_the_operator(shop: Shop) -> None:
     payment = await paid(shop)
     await shop.till.rows.conn.execute(
@@ -183,7 +214,7 @@ async def test_a_turn_takes_open_purchases_first_and_refunds_as_there_is_room(sh
     due = "UPDATE payments SET poll_at = now() WHERE status = 'new'"
     for room, taken in ((1, [payment]), (9, [payment, other])):
         await shop.till.rows.conn.execute(due)
-        await shop.till.rows.conn.execute("UPDATE refunds SET poll_at = now() - interval '1 s' WHERE id = 's'")
+        await shop.till.rows.conn.execute("UPDATE refunds SET poll_at = now() - interval '2 s' WHERE id = 's'")
         assert await shop.links.poll.claim(room) == taken
     await shop.till.rows.conn.execute("DELETE FROM refunds")
     await shop.till.rows.conn.execute("DELETE FROM payments")
