@@ -13,7 +13,7 @@ FROM (SELECT
     (SELECT min(LEAST(claimable_at, due_at)) FROM generations
      WHERE status = 'queued' AND LEAST(claimable_at, due_at) < 'infinity') AS orders,
     LEAST((SELECT min(poll_at) FROM generations WHERE status = 'processing'),
-          (SELECT min(LEAST(submit_by, deadline_at)) FROM generations WHERE status = 'queued'),
+          (SELECT min(submit_by) FROM generations WHERE status = 'queued'),
           (SELECT min(deadline_at) FROM generations WHERE status IN ('queued', 'submitting'))) AS questions,
     (SELECT min(GREATEST(tell_at, tell_until)) FROM generations WHERE tell_at IS NOT NULL) AS cards,
     LEAST((SELECT min(poll_at) FROM payments WHERE status IN ('new', 'pending')),

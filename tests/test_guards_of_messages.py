@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.notices import OrderFailed, Priority
+from app.notices import OrderFailed, Original, Priority
 from app.repo import outbox, users
 from app.repo.records import Connection, Message
 from tests.rows import NOW, Rows, Sql, ago, ahead
@@ -88,6 +88,23 @@ async def test_a_message_that_is_owed_or_was_sent_is_not_owed_again(owed: Rows) 
     notice = OrderFailed("order", "deadline", 2, 10)
     assert await outbox.put(owed.conn, 5, notice)
     assert not await outbox.put(owed.conn, 5, notice)
+
+
+async def test_a_file_is_owed_while_it_waits_for_its_chat(owed: Rows) -> None:
+    """Whoever asks again gets it once; what is parked, over, of another kind, order or chat keeps nobody from asking."""
+    others: dict[str, dict[str, Any]] = {
+        "another chat's": {"chat_id": 2},
+        "of another kind": {"kind": KIND},
+        "of another order": {"payload": '{"order": "b"}'},
+        "parked": {"due_at": INFINITY},
+        "over": {"status": "sent", "closed_at": NOW},
+    }
+    its = {"chat_id": 1, "kind": Original.kind, "payload": '{"order": "a"}'}
+    for name, columns in others.items():
+        await owed.add(name, **its | columns)
+    assert not await outbox.owes(owed.conn, 1, Original.kind, "a")
+    await owed.add("put off", **its | {"due_at": ahead("1 hour")})
+    assert await outbox.owes(owed.conn, 1, Original.kind, "a")
 
 
 async def test_due_messages_are_claimed_one_a_chat(owed: Rows) -> None:

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from app.repo import generations, users, waits
-from app.repo.generations import Failure
+from app.repo.generations import Failure, NewOrder
 from app.repo.records import Submission
 from tests.rows import NOW, Rows, Sql, ago, ahead
 
@@ -54,6 +54,18 @@ async def orders(shared_database_url: str) -> AsyncIterator[Rows]:
 def lease(order: UUID, attempt: int = 1) -> Submission:
     """What a worker holds that has claimed it."""
     return Submission(order, 1, attempt, "m", "s", "low", None, "кот", ["one"], None)
+
+
+@pytest.mark.parametrize(("message", "told"), [(7, (1, 30, 20)), (None, (0, None, None))])
+async def test_an_order_is_told_of_by_whoever_wrote_it_where_there_is_a_message_to_edit(
+    orders: Rows, message: int | None, told: tuple[int, float | None, float | None]
+) -> None:
+    """They have the first edit for twenty seconds, and the order is looked at again; without one nobody ever looks."""
+    new = NewOrder(
+        1, "a card", "m", "s", 2, "кот", ("one",), message, 900, 800, "low", None, "{}", hidden=False, look_s=30
+    )
+    orders.ids["new"] = await generations.insert(orders.conn, new)
+    assert await orders.of("new", "told, tell_at - now(), tell_until - now()") == told
 
 
 async def test_a_lease_begins_a_queued_order_while_a_picture_could_come_in_time(orders: Rows) -> None:
@@ -521,6 +533,18 @@ async def test_what_people_wrote_goes_where_it_is_over_for_long_or_to_be_forgott
     await generations.wipe(orders.conn, 7, 99)
     assert await orders.of("ready for long", "prompt, sources, result_url") == (None, None, "u")
     assert await orders.of("over for long", "prompt, sources, result_url") == (None, None, None)
+
+
+async def test_what_is_over_for_longest_is_wiped_first(orders: Rows) -> None:
+    """Since it ended, or since its result waits for the person; so nothing is kept for ever behind what is newer."""
+    waiting = {"status": "ready", "result_url": "u"}
+    await orders.add("third", status="delivered", ready_at=ago("13 days"), finished_at=ago("10 days"))
+    await orders.add("second", ready_at=ago("11 days"), **waiting)
+    await orders.add("first", status="failed", failure="deadline", finished_at=ago("12 days"))
+    await orders.add("fourth", ready_at=ago("9 days"), **waiting)
+    for name in ("first", "second", "third", "fourth"):
+        assert await orders.changes(lambda: generations.wipe(orders.conn, 7, 1)) == {name}
+        await generations.wipe(orders.conn, 7, 1)
 
 
 async def test_one_persons_orders_are_wiped_where_nothing_is_to_be_done_any_more(orders: Rows) -> None:
