@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import cast
 
 import pytest
+from aiogram import Bot
 from aiogram.exceptions import TelegramForbiddenError, TelegramNetworkError, TelegramRetryAfter
 from aiogram.methods import SendMessage
 from structlog.testing import capture_logs
@@ -13,9 +15,10 @@ from structlog.testing import capture_logs
 from app.clients.results import LinkDead
 from app.flows.delivery.hosts import ILL_AFTER, ILL_SLOTS, WELL_SLOTS, Full, Hosts
 from app.flows.delivery.lanes import LANES, LAST_FAILURE, PICTURES, RETRIES, TEXTS, Busy, lanes
-from app.notices import KINDS, OrderFailed, Original, Picture
+from app.flows.delivery.text import TextLetters
+from app.notices import KINDS, MessageDropped, Notice, OldAlert, OrderFailed, Original, PaymentCanceled, Picture
 from app.repo.records import Message, Pool
-from tests.flows import PERSON, open_till
+from tests.flows import OPERATOR, PERSON, open_till
 from tests.rows import NOW, Rows
 
 KIND = OrderFailed.kind
@@ -106,6 +109,27 @@ async def test_what_the_end_of_the_process_cuts_short_is_due_at_once(turn: Round
     with pytest.raises(asyncio.CancelledError):
         await turn.deliver(asyncio.CancelledError(), 3)
     assert await turn.rows.of("it", "failures, due_at <= now()") == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("notice", "attempt", "expected"),
+    [
+        (PaymentCanceled("1", "p200", "x"), 1, ("dropped", [OPERATOR])),
+        (PaymentCanceled("1", "p200", "x"), 2, ("pending", [])),
+        (OldAlert("1", "x"), 1, ("dropped", [])),
+    ],
+)
+async def test_operators_are_told_of_a_sentence_that_is_given_up_unless_it_is_an_alert(
+    database_url: str, notice: Notice, attempt: int, expected: tuple[str, list[int]]
+) -> None:
+    """Nor by a deliverer that has lost its lease: another may be saying it just now."""
+    async with open_till(database_url) as till:
+        message, conn = await till.claimed(notice), till.rows.conn
+        await conn.execute("UPDATE outbox SET attempt = $1", attempt)
+        await TextLetters(till.pool, till.settings, cast("Bot", None)).give_up(message, None)
+        status = await conn.fetchval("SELECT status FROM outbox WHERE id = $1", message.id)
+        told = await conn.fetch("SELECT chat_id FROM outbox WHERE kind = $1", MessageDropped.kind)
+        assert (status, [row["chat_id"] for row in told]) == expected
 
 
 def test_every_kind_has_lanes_of_its_own() -> None:
