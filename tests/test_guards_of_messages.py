@@ -91,7 +91,7 @@ async def test_a_message_that_is_owed_or_was_sent_is_not_owed_again(owed: Rows) 
 
 
 async def test_a_file_is_owed_while_it_waits_for_its_chat(owed: Rows) -> None:
-    """Whoever asks again gets it once; what is parked, over, of another kind, order or chat keeps nobody from asking."""
+    """Who asks twice gets it once; what is parked, over, of another kind, order or chat keeps nobody from asking."""
     others: dict[str, dict[str, Any]] = {
         "another chat's": {"chat_id": 2},
         "of another kind": {"kind": KIND},

@@ -204,7 +204,7 @@ async def test_a_look_finds_when_each_thing_is_due_and_for_whom(conn: Connection
     table, columns, expected = _CASES[case]
     if table == "refunds":
         bought = Rows(conn, "payments", _USUAL["payments"])
-        columns = columns | {"payment_id": await bought.add("bought", status="canceled")}
+        columns = {**columns, "payment_id": await bought.add("bought", status="canceled")}
     await Rows(conn, table, _USUAL[table]).add(case, **columns)
     assert await wakes.due(conn) == expected
 
