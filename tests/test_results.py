@@ -2,14 +2,16 @@
 
 import asyncio
 import gzip
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
-from app.clients.results import LITTLE_BYTES, MAX_REDIRECTS, Crowded, LinkDead, Results, Unreachable
+from app.clients.results import LITTLE_BYTES, MAX_BYTES, MAX_REDIRECTS, Crowded, LinkDead, Results, Unreachable
 
 type Fetch = Callable[[str], Awaitable[bytes]]
 
@@ -19,6 +21,9 @@ async def answer(request: web.Request) -> web.StreamResponse:
     if "to" in asked:
         return web.Response(status=302, headers={"Location": asked["to"]})
     if "drip" in asked:
+        begun = web.StreamResponse(headers={"Content-Length": asked["drip"]})
+        await begun.prepare(request)
+        await begun.write(b"picture")
         await asyncio.Event().wait()
     if "zipped" in asked:
         return web.Response(body=gzip.compress(bytes(1000)), headers={"Content-Encoding": "gzip"})
@@ -65,11 +70,14 @@ async def test_the_host_of_gen_api_is_trusted_on_any_port(results: Fetch, server
     [
         "http://example.com/1.png",
         "file:///etc/passwd",
+        "ftp://127.0.0.1/",
         "https://10.0.0.1/",
         "https://169.254.169.254/latest",
         "https://[::1]/",
         "https://[::ffff:127.0.0.1]/",
+        "https://[::ffff:100.64.0.1]/",
         "https://[64:ff9b::7f00:1]/",
+        "https://[2002:7f00:1::]/",
         "https://localhost/",
         "https://2130706433/",
         "https://224.0.0.1/",
@@ -83,6 +91,53 @@ async def test_an_address_that_is_not_public_https_is_refused(results: Fetch, se
         await results(url)
     with pytest.raises(LinkDead):
         await results(str(server.make_url("/").with_query(to=url)))
+
+
+@pytest.fixture
+def dialled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """In place of the internet: one name, and what was dialled, where nobody answers."""
+    numbers: list[str] = []
+
+    def look_up(host: str, port: int, *_: object, **__: object) -> list[object]:
+        found = ["192.168.0.1", "93.184.215.14"] if host == "pictures.example" else [host]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in found]
+
+    async def dial(addr_infos: Any, **_: object) -> None:
+        numbers.extend(info[4][0] for info in addr_infos)
+        raise OSError("nobody answers")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr("aiohttp.connector.aiohappyeyeballs.start_connection", dial)
+    return numbers
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("pictures.example", "93.184.215.14"),
+        ("93.184.215.14", "93.184.215.14"),
+        ("[2606:4700::7f00:1]", "2606:4700::7f00:1"),
+        ("[::ffff:93.184.215.14]", "::ffff:5db8:d70e"),
+        ("[64:ff9b::5db8:d70e]", "64:ff9b::5db8:d70e"),
+        ("[2002:5db8:d70e::]", "2002:5db8:d70e::"),
+    ],
+)
+async def test_any_public_host_is_asked_by_https(results: Fetch, dialled: list[str], host: str, address: str) -> None:
+    """At its public addresses alone, however they are written."""
+    with pytest.raises(Unreachable):
+        await results(f"https://{host}/1.png")
+    assert dialled == [address]
+
+
+async def test_the_host_of_gen_api_may_be_a_name_of_this_machine(server: TestServer) -> None:
+    """By http and by https; a client that has fetched nothing closes as well."""
+    client = Results("http://localhost:1/api/v1")
+    async with AsyncExitStack() as held:
+        assert await client.fetch(f"http://localhost:{server.port}/", held) == b"picture"
+        with pytest.raises(Unreachable):
+            await client.fetch(f"https://localhost:{server.port}/", held)
+    await client.close()
+    await Results("http://localhost:1/api/v1").close()
 
 
 async def test_a_redirect_is_followed_but_not_for_ever(results: Fetch, server: TestServer) -> None:
@@ -119,7 +174,7 @@ async def test_a_host_that_says_nothing_is_given_up_soon(
     monkeypatch.setattr("app.clients.results.SILENCE_S", 0.2)
     async with asyncio.timeout(5):
         with pytest.raises(Unreachable):
-            await results(str(server.make_url("/").with_query(drip="1")))
+            await results(str(server.make_url("/").with_query(drip="9")))
 
 
 @pytest.mark.parametrize("said", [{"chunks": "60"}, {"times": str(8 * 2**20)}])
@@ -127,6 +182,13 @@ async def test_a_body_without_end_is_not_read_to_it(results: Fetch, server: Test
     """56 and 60 MB, announced or not."""
     with pytest.raises(LinkDead, match="50 MB"):
         await results(str(server.make_url("/").with_query(said)))
+
+
+async def test_a_body_that_says_it_is_too_large_is_not_waited_for(results: Fetch, server: TestServer) -> None:
+    """Its first bytes say enough."""
+    async with asyncio.timeout(2):
+        with pytest.raises(LinkDead, match="50 MB"):
+            await results(str(server.make_url("/").with_query(drip=str(MAX_BYTES + 1))))
 
 
 async def test_nothing_is_unpacked(results: Fetch, server: TestServer) -> None:
@@ -145,3 +207,15 @@ async def test_one_large_picture_at_a_time_is_in_memory(client: Results, server:
             assert len(await client.fetch(usual, second)) < LITTLE_BYTES
     async with AsyncExitStack() as third:
         assert len(await client.fetch(large, third)) > LITTLE_BYTES
+
+
+async def test_the_largest_picture_is_fetched_and_the_largest_usual_one_waits_for_nobody(
+    client: Results, server: TestServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the last byte."""
+    picture = str(server.make_url("/"))
+    monkeypatch.setattr("app.clients.results.MAX_BYTES", len(b"picture"))
+    monkeypatch.setattr("app.clients.results.LITTLE_BYTES", len(b"picture"))
+    async with AsyncExitStack() as held:
+        for _ in range(2):
+            assert await client.fetch(picture, held) == b"picture"

@@ -162,8 +162,8 @@ class _PublicResolver(AbstractResolver):
 def _is_public(address: Any) -> bool:
     """Whether an IPv4 or IPv6 address is anybody's to reach; one wrapped in another is judged by the inner."""
     if address.version == 6:
-        if address.ipv4_mapped or address.sixtofour:
-            return _is_public(address.ipv4_mapped or address.sixtofour)
+        if inner := address.ipv4_mapped or address.sixtofour:
+            return _is_public(inner)
         if address in _NAT64:
             return _is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
     return bool(address.is_global and not address.is_multicast)

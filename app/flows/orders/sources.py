@@ -143,9 +143,9 @@ class Sources:
 
 
 def _size(found: Sequence[Picture | File]) -> int:
-    """Bytes that are to come; more than one picture may have, where several are."""
+    """Bytes that are to come: together no more than one picture may have."""
     size = sum(one.file_size or MAX_BYTES if isinstance(one, File) else 0 for one in found)
-    if size > MAX_BYTES and len(found) > 1:
+    if size > MAX_BYTES:
         raise Unusable(Failure.TOO_LARGE)
     return size
 

@@ -81,9 +81,7 @@ class Submitting:
         try:
             await self._submit(claimed)
         finally:
-            self._busy[claimed.user_id] -= 1
-            if not self._busy[claimed.user_id]:
-                del self._busy[claimed.user_id]
+            self._busy -= Counter([claimed.user_id])
             # The person's next order may have waited for this one alone
             self._wake()
 
