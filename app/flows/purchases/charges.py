@@ -90,11 +90,11 @@ class Charges:
 
     def _charge(self, purchase: Purchase, told: Told) -> Charge:
         # A refund says what went back; that the charge itself was the right one is known from when it was credited
-        known = told.refunded and purchase.status in ("succeeded", "refunded")
+        credited = purchase.status == "succeeded"
         return Charge(
             id=told.id,
             status=Status.PAID,
-            amount=purchase.amount if known else told.amount,
+            amount=purchase.amount if credited else told.amount,
             currency=told.currency,
             shop_id=self._stars.shop_id,
             test=self._stars.test,
