@@ -1,6 +1,7 @@
 """Notifications are unsigned: whoever knows a payment's id may send as they like, and delays no purchase."""
 
 import asyncio
+import gc
 import time
 from typing import Any
 
@@ -161,3 +162,30 @@ async def test_a_run_goes_on_for_the_others_when_one_gives_up() -> None:
     await asyncio.gather(impatient, return_exceptions=True)
     go_on.set()
     assert await patient == "seen"
+
+
+async def test_a_run_that_ends_when_everybody_has_gone_is_nobodys_complaint() -> None:
+    """It fails, or is cut short at the end: asyncio logs no error that nobody has looked at."""
+    complaints, go_on = list[str](), asyncio.Event()
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: complaints.append(told["message"]))
+
+    async def look() -> None:
+        await go_on.wait()
+        raise ValueError
+
+    turns = Turns[None](0)
+    asker = asyncio.create_task(turns.join("key", look))
+    await asyncio.sleep(0)
+    asker.cancel()
+    await asyncio.wait([asker])
+    # What holds the error is let go of: then asyncio says whether somebody has looked at it
+    del asker
+    go_on.set()
+    await asyncio.sleep(0.01)
+    go_on.clear()
+    cut_short = asyncio.create_task(turns.join("another key", look))
+    await asyncio.sleep(0)
+    await turns.close()
+    await asyncio.wait([cut_short])
+    gc.collect()
+    assert complaints == []
