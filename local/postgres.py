@@ -73,8 +73,10 @@ class Postgres:
         with psycopg.connect(self.url, autocommit=True) as connection:
             there = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone()
             if there is None:
-                source = sql.Identifier(template or "template0")
-                connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), source))
+                # The kernel copies the files; by way of the log a copy costs a hundred times the time of a core
+                connection.execute("SET file_copy_method = clone")
+                create = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
+                connection.execute(create.format(sql.Identifier(name), sql.Identifier(template or "template0")))
         return f"{self._address}/{name}"
 
     def drop_database(self, name: str) -> None:
