@@ -8,12 +8,14 @@ from uuid import UUID, uuid4
 import pytest
 from aiogram.exceptions import TelegramBadRequest, TelegramNetworkError
 from aiogram.methods import SendDocument
+from structlog.testing import capture_logs
 
 from app.flows.delivery import original
 from app.flows.delivery.original import OriginalLetters
+from app.flows.history import History, Owed
 from app.notices import Original, OriginalMissing
 from app.repo.records import Message
-from tests.flows import Till, open_till
+from tests.flows import OTHER, PERSON, Till, open_till
 from tests.outside import Outside, outside
 
 METHOD = SendDocument(chat_id=1, document="x")
@@ -158,3 +160,13 @@ async def test_a_file_has_more_time_after_its_first_try(
         with pytest.raises(TimeoutError):
             await desk.letters.send(message)
     assert desk.there.calls == calls
+
+
+async def test_a_wish_wakes_the_deliverer_once(desk: Desk) -> None:
+    """Pressing again while the file is on its way is the same wish; the picture of somebody else is none."""
+    past, order = History(desk.till.pool, desk.till.wake), await desk.till.drawn(result_url="https://host/x.png")
+    with capture_logs() as log:
+        answers = [await past.owe_original(PERSON, order, press) for press in ("first", "first", "second")]
+    assert answers == [Owed.COMES] * 3
+    assert await past.owe_original(OTHER, order, "third") is Owed.UNKNOWN
+    assert desk.till.woken == [line["event"] for line in log].count("original.asked_for") == 1
