@@ -94,7 +94,7 @@ async def test_the_usual_time_is_measured_once_in_a_while_from_the_first_picture
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a model and quality, the lowest where none was chosen; of a model that is gone, by the quality of the row."""
-    now = 0.0
+    now = began = 1000.0
     monkeypatch.setattr("app.flows.orders.waiting.time", SimpleNamespace(monotonic=lambda: now))
     async with open_till(database_url) as till:
         waiting = Waiting(till.pool)
@@ -104,9 +104,9 @@ async def test_the_usual_time_is_measured_once_in_a_while_from_the_first_picture
         await orders.add("first", order_key="1", ready_at=NOW, **drawn)
         assert await waiting.usual_s("gone", "low") == pytest.approx(20)
         await orders.add("second", order_key="2", ready_at=ahead("40 s"), **drawn)
-        now = FRESH_S - 0.1
+        now = began + FRESH_S - 0.1
         assert await waiting.usual_s("gone", "low") == pytest.approx(20)
-        now = FRESH_S
+        now = began + FRESH_S
         assert await waiting.usual_s("gone", "low") == pytest.approx(40)
         assert await waiting.usual_s("gone", None) is None
         lowest = {"model": MODEL, "quality": MODELS[MODEL].quality(None).key}
