@@ -191,6 +191,7 @@ async def test_the_list_is_read_on_from_a_little_before_where_it_was_read_to(led
         (PAGE, 0, [0, PAGE], PAGE),
         (150, 100, [50, 150], 150),
         (60, 110, [60], 0),
+        (80, 110, [60], 0),
         (9, 500, [450], 0),
     ):
         ledger.bot.entries = GIFTS * held

@@ -45,13 +45,13 @@ class ChargeList:
 
     async def read_on(self, position: int) -> None:
         """Takes every charge and refund that is not in the books; then ends invoices that nobody has paid for a day."""
-        first = offset = max(0, position - _AGAIN)
+        offset = max(0, position - _AGAIN)
         try:
             for _ in range(_PAGES):
                 read = await self._page(offset)
                 offset += read
                 # A list that is shorter than what was read of it was begun anew
-                await self._advance(offset if offset > first else 0)
+                await self._advance(offset if offset >= position else 0)
                 if read < PAGE:
                     break
         except _LATER as error:
