@@ -136,8 +136,8 @@ async def by_provider(conn: Connection, gateway: str, provider_id: str) -> Purch
     return Purchase(**row) if row else None
 
 
-async def by_id(conn: Connection, payment_id: UUID | None) -> Purchase | None:
-    """A purchase by our id; None as well for what is no id."""
+async def by_id(conn: Connection, payment_id: UUID) -> Purchase | None:
+    """A purchase by our id."""
     row = await conn.fetchrow(_BY_ID, payment_id)
     return Purchase(**row) if row else None
 

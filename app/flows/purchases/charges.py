@@ -60,7 +60,7 @@ class Charges:
         """The purchase that a charge is for; of a second charge for one invoice, a purchase of its own."""
         till = self._stars
         purchase = await payments.by_provider(conn, till.name, told.id)
-        if purchase is None:
+        if purchase is None and told.payment_id is not None:
             purchase = await payments.by_id(conn, told.payment_id)
         if purchase is None or (purchase.gateway, purchase.shop_id) != (till.name, till.shop_id):
             return None

@@ -129,7 +129,7 @@ class Invoices:
         """The person's language, where it is decided, and the purchase, where there is one."""
         async with connection(self._desk) as conn:
             language = await users.language(conn, told.user_id)
-            return language, await payments.by_id(conn, told.payment_id)
+            return language, await payments.by_id(conn, told.payment_id) if told.payment_id else None
 
     def _looked(self, look: asyncio.Task[tuple[str | None, Purchase | None]]) -> None:
         """Whoever asked may have gone: what a look ended in is theirs to log, or nobody's."""

@@ -61,7 +61,7 @@ class Notified:
         charge_id, refund_id = notification.charge_id, notification.refund_id
         async with connection(self._pool) as conn:
             purchase = await payments.by_provider(conn, self._gateway.name, charge_id)
-            if purchase is None:
+            if purchase is None and notification.claimed_id is not None:
                 purchase = await payments.by_id(conn, notification.claimed_id)
         if purchase is None or purchase.provider_id not in (None, charge_id):
             log.warning("payment.unknown", provider_id=charge_id)
@@ -89,6 +89,8 @@ class Notified:
             raise
         if charge is None:
             return _Seen(ours=False)
+        if not told:
+            return _Seen(ours=True)
         return _Seen(True, await self._refunds.look(purchase, charge, told, Source.NOTIFICATION))
 
     async def close(self) -> None:
