@@ -12,7 +12,7 @@ from app.repo import audit, users
 from app.repo.audit import Difference
 from app.repo.credits import Reason
 from app.repo.records import Connection
-from tests.rows import NOW, Rows, ago, ahead
+from tests.rows import A_PURCHASE, AN_ORDER, NOW, Rows, ago
 
 PERSON, OTHER = 1, 2
 
@@ -80,24 +80,8 @@ async def sound_books(database_url: str) -> AsyncIterator[Books]:
     connection = await asyncpg.connect(database_url)
     transaction = connection.transaction()
     await transaction.start()
-    orders = Rows(
-        connection,
-        "generations",
-        {"model": "m", "size": "s", "price": 2, "prompt": "кот", "sources": ["one"], "deadline_at": ahead("1 hour")},
-    )
-    payments = Rows(
-        connection,
-        "payments",
-        {
-            "plan": "p",
-            "credits": 10,
-            "amount": 20_000,
-            "gateway": "yookassa",
-            "shop_id": "1",
-            "test": True,
-            "request": "{}",
-        },
-    )
+    orders = Rows(connection, "generations", AN_ORDER)
+    payments = Rows(connection, "payments", A_PURCHASE)
     held = Books(connection, orders, payments)
     for person in (PERSON, OTHER):
         await users.visit(connection, person)

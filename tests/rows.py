@@ -27,6 +27,25 @@ def ahead(what: str) -> Sql:
 
 NOW = Sql("now()")
 
+AN_ORDER: Mapping[str, Any] = {
+    "model": "m",
+    "size": "s",
+    "price": 2,
+    "prompt": "кот",
+    "sources": ["one"],
+    "deadline_at": ahead("1 hour"),
+}
+A_PURCHASE: Mapping[str, Any] = {
+    "plan": "p",
+    "credits": 10,
+    "amount": 20_000,
+    "gateway": "yookassa",
+    "shop_id": "1",
+    "test": True,
+    "request": "{}",
+}
+"""Usual values of `generations` and `payments`, where a test asks for no others."""
+
 
 @dataclass
 class Rows:

@@ -10,7 +10,7 @@ import pytest
 
 from app.repo import payments, refunds, subscriptions, users
 from app.repo.payments import OtherTill
-from tests.rows import NOW, Rows, Sql, ago, ahead
+from tests.rows import A_PURCHASE, NOW, Rows, Sql, ago, ahead
 
 TILL = ("yookassa", "1", True)
 
@@ -23,19 +23,7 @@ async def bought(shared_database_url: str) -> AsyncIterator[Rows]:
     await transaction.start()
     await users.visit(connection, 1)
     await users.visit(connection, 2)
-    usual = {
-        "user_id": 1,
-        "plan": "p",
-        "credits": 10,
-        "amount": 20_000,
-        "gateway": "yookassa",
-        "shop_id": "1",
-        "test": True,
-        "request": "{}",
-        "attempts": 1,
-        "status": "new",
-    }
-    rows = Rows(connection, "payments", usual)
+    rows = Rows(connection, "payments", {"user_id": 1, "attempts": 1, "status": "new", **A_PURCHASE})
     await rows.add("new", poll_at=ahead("1 minute"))
     await rows.add("old", poll_at=ahead("1 minute"), created_at=ago("1 day"))
     await rows.add("pending", status="pending", provider_id="pending", poll_at=ahead("1 minute"), confirmation_url="u")

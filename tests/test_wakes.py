@@ -14,7 +14,7 @@ from app.repo.generations import NewOrder
 from app.repo.records import Connection
 from app.repo.wakes import CHANNEL, Work
 from local.postgres import Postgres
-from tests.rows import NOW, Rows, Sql, ago, ahead
+from tests.rows import A_PURCHASE, AN_ORDER, NOW, Rows, Sql, ago, ahead
 from tests.world import World
 
 _TICK_S = 0.2
@@ -104,26 +104,8 @@ async def conn(shared_database_url: str) -> AsyncIterator[Connection]:
 
 _INFINITY = Sql("'infinity'")
 _USUAL: Mapping[str, Mapping[str, Any]] = {
-    "generations": {
-        "user_id": 1,
-        "order_key": "a-card",
-        "model": "m",
-        "size": "s",
-        "price": 2,
-        "prompt": "кот",
-        "sources": ["one"],
-        "deadline_at": ahead("1 hour"),
-    },
-    "payments": {
-        "user_id": 1,
-        "plan": "p",
-        "credits": 10,
-        "amount": 20_000,
-        "gateway": "yookassa",
-        "shop_id": "1",
-        "test": True,
-        "request": "{}",
-    },
+    "generations": {"user_id": 1, "order_key": "a-card", **AN_ORDER},
+    "payments": {"user_id": 1, **A_PURCHASE},
     "refunds": {"id": "a-refund"},
     "outbox": {"id": ..., "chat_id": 1, "kind": DebtTaken.kind, "ref": "a-ref", "due_at": ahead("5 seconds")},
 }
